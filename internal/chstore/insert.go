@@ -29,8 +29,6 @@ func insertSettings() clickhouse.Settings {
 		"deduplicate_insert":              "disable",
 		"insert_deduplicate":              0,
 		"max_partitions_per_insert_block": 0,
-		"fsync_after_insert":              1,
-		"fsync_part_directory":            1,
 	}
 }
 

@@ -80,5 +80,5 @@ CREATE TABLE IF NOT EXISTS events
 ENGINE = ReplacingMergeTree(ver)
 PARTITION BY toYYYYMM(day)
 ORDER BY (tenant, partner_id, day, id)
-SETTINGS index_granularity = 8192
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1 -- an acknowledged insert survives power loss
 COMMENT 'Accepted events, exact with FINAL';

@@ -15,4 +15,5 @@ CREATE TABLE IF NOT EXISTS dirty_days
 ENGINE = AggregatingMergeTree
 PARTITION BY hour
 ORDER BY (hour, tenant, partner_id, day)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Keys to recompute: marked > done';
