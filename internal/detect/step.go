@@ -1,0 +1,259 @@
+package detect
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// today is what the rules need to know about the day under way.
+type today struct {
+	day      Day
+	y        int
+	exposure float64
+	in       Input
+	estimate float64 // λ̂
+	tested   float64 // λ̂ less the caution
+}
+
+// step takes s.Next in place. The order is part of the model: learn the day that
+// leaves the guard, test today against the baseline, then put today in the guard.
+func (d *Detector) step(s *State, in Input) Observation {
+	t := today{day: s.Next, y: max(in.Sessions, 0), in: in}
+	t.exposure = d.exposure(t.day, in)
+	d.learn(s)
+	t.estimate, t.tested = d.rates(s)
+	d.arm(s, t.tested)
+
+	known := s.LastSeen != NoDay
+	d.see(s, &t)
+	if s.Armed && !in.Frozen {
+		d.stepBank(s, t.day, t.y, t.exposure, t.tested)
+	}
+
+	obs := Observation{
+		Day: t.day, Sessions: t.y, Expected: t.tested * t.exposure,
+		BaselineRate: t.estimate, CurrentRate: t.estimate, Armed: s.Armed,
+		LastSeen: s.LastSeen, SilentDays: s.SilentDays,
+	}
+	d.remember(s, t.y, t.exposure, known && !in.Frozen)
+	d.judgeGhosting(s, &t, &obs)
+	d.judgeDrop(s, &t, &obs)
+	d.judgeNever(s, &t, &obs)
+	if in.Rebaseline {
+		d.rebaseline(s, &t, &obs)
+	}
+	s.Next++
+	return obs
+}
+
+// see keeps LastSeen, SilentDays and the ghosting statistic.
+func (d *Detector) see(s *State, t *today) {
+	switch {
+	case t.y > 0:
+		s.LastSeen, s.SilentDays = t.day, 0
+	case !t.in.Frozen:
+		s.SilentDays++
+	}
+	if s.LastSeen != NoDay && (t.y > 0 || !t.in.Frozen) {
+		d.stepGhost(s, t.day, t.y, t.exposure, t.tested)
+	}
+}
+
+// judgeGhosting runs the rule of ρ → 0.
+func (d *Detector) judgeGhosting(s *State, t *today, obs *Observation) {
+	threshold := math.Inf(1)
+	if s.Armed {
+		threshold = d.thresholds.Ghosting(t.tested)
+	}
+	e := &s.Quiet
+	if e.Status == StatusFiring {
+		if !t.in.Frozen {
+			d.stepRecovery(e, len(d.cfg.Ratios)-1, t.day, t.y, t.exposure, t.tested)
+		}
+		obs.CurrentRate = e.Level.rate(t.estimate)
+		if e.Recovery.S >= d.resolveAt {
+			d.resolve(s, e, t, obs, RuleGhosting, d.cfg.Ratios[len(d.cfg.Ratios)-1])
+		}
+	} else if !t.in.Frozen {
+		tr := Transition{Rule: RuleGhosting, Statistic: s.Ghost.S, Threshold: threshold}
+		fire := s.Ghost.S >= threshold && s.SilentDays >= d.cfg.SilentDaysMin
+		d.move(e, t, obs, tr, s.Ghost, fire)
+	}
+	obs.Ghosting = RuleStatus{Status: e.Status, Statistic: s.Ghost.S, Threshold: threshold, ChangeDay: change(e, &s.Ghost)}
+}
+
+// judgeDrop runs the bank; the member nearest to its threshold speaks. A new drop
+// is not opened while ghosting fires, which says more.
+func (d *Detector) judgeDrop(s *State, t *today, obs *Observation) {
+	best, threshold := 0, math.Inf(1)
+	for i := range s.Bank {
+		if !s.Armed {
+			break
+		}
+		h := d.thresholds.At(i, t.tested)
+		if i == 0 || s.Bank[i].S/h > s.Bank[best].S/threshold {
+			best, threshold = i, h
+		}
+	}
+	member, e := s.Bank[best], &s.Drop
+	if e.Status == StatusFiring {
+		if !t.in.Frozen {
+			d.stepRecovery(e, 0, t.day, t.y, t.exposure, t.tested)
+		}
+		if s.Quiet.Status != StatusFiring {
+			obs.CurrentRate = e.Level.rate(t.estimate)
+		}
+		if e.Recovery.S >= d.resolveAt {
+			d.resolve(s, e, t, obs, RuleDrop, d.cfg.Ratios[0])
+		}
+	} else if !t.in.Frozen {
+		if s.Quiet.Status != StatusFiring {
+			obs.CurrentRate = member.rate(t.estimate)
+		}
+		tr := Transition{Rule: RuleDrop, Statistic: member.S, Threshold: threshold, Ratio: d.cfg.Ratios[best]}
+		d.move(e, t, obs, tr, member, member.S >= threshold && s.Quiet.Status != StatusFiring)
+	}
+	obs.Drop = RuleStatus{Status: e.Status, Statistic: member.S, Threshold: threshold, ChangeDay: change(e, &member)}
+}
+
+// judgeNever runs the rule for partners that never came.
+func (d *Detector) judgeNever(s *State, t *today, obs *Observation) {
+	e, threshold := &s.Never, float64(d.cfg.NeverActivatedDays)
+	waited := 0
+	if s.LastSeen == NoDay {
+		waited = s.SilentDays
+	}
+	since := Cusum{S: float64(waited), Since: s.First}
+	tr := Transition{Rule: RuleNeverActivated, Statistic: since.S, Threshold: threshold}
+	switch {
+	case e.Status != StatusFiring:
+		d.move(e, t, obs, tr, since, since.S >= threshold)
+	case s.LastSeen != NoDay:
+		e.Recovery = Cusum{Sessions: t.y, Exposure: t.exposure, Since: t.day}
+		d.close(e, t, obs, RuleNeverActivated, StatusResolved, tr)
+	}
+	obs.Never = RuleStatus{Status: e.Status, Statistic: since.S, Threshold: threshold}
+	if e.Status != StatusOK {
+		obs.Never.ChangeDay = s.First
+	}
+}
+
+// change is the estimated first day of the new level.
+func change(e *Episode, c *Cusum) Day {
+	if e.Status == StatusFiring {
+		return e.Level.Since
+	}
+	return c.Since
+}
+
+// move takes a rule that does not fire between ok, pending and firing.
+func (d *Detector) move(e *Episode, t *today, obs *Observation, tr Transition, level Cusum, fire bool) {
+	pending := tr.Statistic >= d.cfg.PendingFraction*tr.Threshold
+	switch {
+	case fire:
+		e.Status, e.FiringDay, e.Level = StatusFiring, t.day, level
+		e.Recovery = Cusum{}
+		e.Sequence++
+		tr.Status, tr.Sequence, tr.FiringDay = StatusFiring, e.Sequence, t.day
+	case pending && e.Status != StatusPending:
+		e.Status, tr.Status = StatusPending, StatusPending
+	case !pending && e.Status == StatusPending:
+		e.Status, tr.Status = StatusOK, StatusCleared
+	default:
+		return
+	}
+	tr.ChangeDay = level.Since
+	d.describe(&tr, t, level)
+	obs.Transitions = append(obs.Transitions, tr)
+}
+
+// resolve ends an episode whose recovery is confirmed. The CUSUMs restart from
+// zero, and the days before the recovery stay out of the baseline.
+func (d *Detector) resolve(s *State, e *Episode, t *today, obs *Observation, rule Rule, ratio float64) {
+	since := e.Recovery.Since
+	tr := Transition{Rule: rule, Statistic: e.Recovery.S, Threshold: d.resolveAt, Ratio: ratio}
+	d.close(e, t, obs, rule, StatusResolved, tr)
+	if !s.firing() {
+		s.resetBank()
+		s.forgetBefore(since, t.day)
+	}
+}
+
+// close publishes the end of an episode and makes room for the next.
+func (d *Detector) close(e *Episode, t *today, obs *Observation, rule Rule, status Status, tr Transition) {
+	e.Sequence++
+	tr.Rule, tr.Status, tr.Sequence = rule, status, e.Sequence
+	tr.FiringDay, tr.ChangeDay = e.FiringDay, e.Level.Since
+	level := e.Level
+	if status == StatusResolved {
+		level = e.Recovery
+	}
+	d.describe(&tr, t, level)
+	obs.Transitions = append(obs.Transitions, tr)
+	*e = Episode{Status: StatusOK, Sequence: e.Sequence}
+}
+
+// rebaseline accepts the level since the change as the new normal.
+func (d *Detector) rebaseline(s *State, t *today, obs *Observation) {
+	if !s.firing() {
+		return
+	}
+	level := s.Drop.Level
+	for _, x := range [...]struct {
+		e      *Episode
+		status *RuleStatus
+		rule   Rule
+	}{{&s.Quiet, &obs.Ghosting, RuleGhosting}, {&s.Drop, &obs.Drop, RuleDrop}} {
+		if x.e.Status != StatusFiring {
+			continue
+		}
+		if x.e == &s.Quiet {
+			level = x.e.Level
+		}
+		tr := Transition{Statistic: x.status.Statistic, Threshold: x.status.Threshold}
+		d.close(x.e, t, obs, x.rule, StatusRebaselined, tr)
+		x.status.Status = StatusOK
+	}
+	s.Sessions, s.Exposure, s.ExposureSq = float64(level.Sessions), level.Exposure, level.Exposure
+	s.Armed = false
+	s.resetBank()
+	s.Ghost.S = 0
+	s.forgetBefore(t.day+1, t.day)
+}
+
+// describe fills in severity, rates and the size of the drop with its exact
+// Poisson interval (Garwood 1936).
+func (d *Detector) describe(tr *Transition, t *today, level Cusum) {
+	tr.Day = t.day
+	if tr.Rule == RuleNeverActivated {
+		tr.Severity = SeverityInfo
+		tr.CurrentRate = level.rate(0)
+		return
+	}
+	tr.ARL0Days = d.cfg.ARL0Days
+	tr.BaselineRate = t.estimate
+	tr.CurrentRate = level.rate(t.estimate)
+	drop := func(rate float64) float64 {
+		return 100 * min(max(1-rate/t.estimate, 0), 1)
+	}
+	tr.DropPct, tr.DropPctLow, tr.DropPctHigh = drop(tr.CurrentRate), 0, 100
+	if level.Exposure > 0 {
+		low, high := rateLimits(level.Sessions, level.Exposure)
+		tr.DropPctLow, tr.DropPctHigh = drop(high), drop(low)
+	}
+	tr.Severity = SeverityWarning
+	if tr.Rule == RuleGhosting || tr.DropPct >= d.cfg.CriticalDropPct {
+		tr.Severity = SeverityCritical
+	}
+}
+
+// rateLimits are the exact 95 % limits of a Poisson rate after n events in the
+// exposure: the 2.5 % quantile of Gamma(n) and the 97.5 % quantile of Gamma(n+1),
+// divided by the exposure (Garwood 1936). For n = 0 the lower limit is 0.
+func rateLimits(n int, exposure float64) (low, high float64) {
+	if n > 0 {
+		low = distuv.Gamma{Alpha: float64(n), Beta: 1}.Quantile(.025) / exposure
+	}
+	return low, distuv.Gamma{Alpha: float64(n) + 1, Beta: 1}.Quantile(.975) / exposure
+}
