@@ -16,6 +16,7 @@ const (
 	CodeTooOld            Code = "too_old"            // older than the tenant's late limit
 	CodeInFuture          Code = "in_future"          // more than 5 min in the future
 	CodeUnresolvedPartner Code = "unresolved_partner" // no partner given and none derivable
+	CodeForbiddenType     Code = "forbidden_type"     // the key lacks the scope that the type needs
 	CodeForbiddenPartner  Code = "forbidden_partner"  // the key or identity may not speak for it
 	CodeUndecodable       Code = "undecodable"        // the enricher could not decode the record
 	CodeUnstorable        Code = "unstorable"         // ClickHouse refuses the row

@@ -25,8 +25,9 @@ type Reject struct {
 	Topic      string `json:"topic,omitzero"` // where the record was, for the enricher
 	Partition  int    `json:"partition,omitzero"`
 	Offset     int64  `json:"offset,omitzero"`
-	Encoding   string `json:"encoding"` // utf-8 or base64
-	Original   string `json:"original"` // the event as received
+	Encoding   string `json:"encoding"`           // utf-8 or base64
+	Original   string `json:"original"`           // the event as received
+	Truncated  bool   `json:"truncated,omitzero"` // only the first part is kept: it was over EventSizeBytesMax
 }
 
 // NewReject describes the refusal of original at the given instant.

@@ -1,0 +1,200 @@
+// Package collector takes events over HTTP, checks them, stamps what the log must
+// have frozen, and answers only after Kafka has acknowledged.
+//
+// A request goes through fixed stages: key (401, 403) → limits (413, 415, 503,
+// before the body is read) → JSON (400 with the byte offset) → each event by itself
+// → accepted events to engagement.events.v1 and refused ones, with their original
+// bytes, to engagement.rejects.v1 → answer. One bad event never stops its batch. A
+// body that is not JSON at all is refused as a whole and kept as one reject. When
+// Kafka does not acknowledge, the answer is 503 and the client sends the same ids
+// again: what was already durable then counts once.
+//
+// An event without a time gets the time of arrival, the same for all such events of
+// a request. If that request must be sent again, the copies carry another time and,
+// across midnight, another day: producers that retry should send a time.
+//
+// A body is one JSON object, an array of objects, or NDJSON (one object a line);
+// which one is seen from the body, whatever the Content-Type says.
+package collector
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"partnerpulse/internal/event"
+	"partnerpulse/internal/kafkabus"
+	"partnerpulse/internal/keys"
+)
+
+// Publisher makes records durable; nil means that all of them are.
+type Publisher interface {
+	Publish(ctx context.Context, msgs ...kafkabus.Message) error
+}
+
+// KeyRing finds the write key of a request and knows the origins of browser keys.
+type KeyRing interface {
+	Authenticate(r *http.Request) (*keys.Key, error)
+	AllowsOrigin(origin string) bool
+}
+
+// Schemas checks a type's own fields.
+type Schemas interface {
+	Known(t event.Type) bool
+	CheckData(t event.Type, data jsontext.Value) []event.Problem
+}
+
+// Deps is what the collector works with.
+type Deps struct {
+	Publisher Publisher
+	Keys      KeyRing
+	Schemas   Schemas
+	TrackerJS []byte // the script served at /tracker.js
+}
+
+// Collector is the HTTP role that takes events. It holds no goroutines of its own.
+type Collector struct {
+	cfg      Config
+	deps     Deps
+	log      *zap.Logger
+	metrics  *metrics
+	proxies  []netip.Prefix
+	budget   *budget
+	inflate  *inflater
+	parsers  *parserPool
+	etag     string
+	failedAt atomic.Int64 // unix ms of the last failed publish; 0: the last one succeeded
+}
+
+// New makes a collector; it starts nothing.
+func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) (*Collector, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("configuring the collector: %w", err)
+	}
+	proxies, err := cfg.proxies()
+	if err != nil {
+		return nil, fmt.Errorf("configuring the collector: %w", err)
+	}
+	sum := sha256.Sum256(deps.TrackerJS)
+	c := &Collector{
+		cfg: cfg, deps: deps, log: log, proxies: proxies,
+		budget:  &budget{max: cfg.InFlightBytesMax},
+		inflate: newInflater(), parsers: newParserPool(cfg.BatchEventsMax),
+		etag: `"` + hex.EncodeToString(sum[:16]) + `"`,
+	}
+	c.metrics = newMetrics(reg, c.budget)
+	return c, nil
+}
+
+// unreadyFor is how long a failed publish keeps Ready negative without a success.
+const unreadyFor = 10 * time.Second
+
+// ErrNotDurable is given by Ready while Kafka does not acknowledge.
+var ErrNotDurable = errors.New("the last publish to Kafka failed: new events are answered 503")
+
+// Ready tells whether events can be taken: not within ten seconds of a failed
+// publish, unless one succeeded since.
+func (c *Collector) Ready(context.Context) error {
+	at := c.failedAt.Load()
+	if at != 0 && time.Since(time.UnixMilli(at)) < unreadyFor {
+		return ErrNotDurable
+	}
+	return nil
+}
+
+// Handler serves the collector's endpoints; any other path is 404.
+func (c *Collector) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/v1/events", c.endpoint("events", c.answerEvents))
+	mux.HandleFunc("/v1/beacon", c.endpoint("beacon", c.answerBeacon))
+	mux.HandleFunc("/tracker.js", c.serveTracker)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		c.refuse(w, "other", &failure{http.StatusNotFound, "not_found", "there is no such address: events go to POST /v1/events", 0})
+	})
+	return mux
+}
+
+// endpoint is a way in for events: CORS, preflight, method, then collect.
+func (c *Collector) endpoint(name string, answer func(http.ResponseWriter, *outcome) int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodOptions {
+			c.preflight(w, r, name)
+			return
+		}
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", "POST, OPTIONS")
+			c.refuse(w, name, &failure{http.StatusMethodNotAllowed, "method_not_allowed", "send events with POST", 0})
+			return
+		}
+		start := time.Now()
+		out, fail := c.collect(w, r)
+		if fail != nil {
+			c.refuse(w, name, fail)
+		} else {
+			c.metrics.requests.WithLabelValues(name, strconv.Itoa(answer(w, out)), "").Inc()
+		}
+		c.metrics.requestSeconds.WithLabelValues(name).Observe(time.Since(start).Seconds())
+	}
+}
+
+// collect takes one request from key to durable.
+func (c *Collector) collect(w http.ResponseWriter, r *http.Request) (*outcome, *failure) {
+	key, fail := c.authenticate(w, r)
+	if fail != nil {
+		return nil, fail
+	}
+	body, fail := c.readBody(w, r)
+	if fail != nil {
+		return nil, fail
+	}
+	defer body.release()
+	c.metrics.bodyBytes.Add(float64(len(body.bytes)))
+	p := c.parsers.get()
+	defer c.parsers.put(p)
+	drafts, fail := p.parse(body.bytes)
+	arrival := c.arrivalOf(r, key)
+	if fail != nil {
+		if fail.code != string(event.CodeMalformed) {
+			return nil, fail
+		}
+		// A body that nobody can read is kept whole, so that its sender can be helped.
+		problem := event.Problem{Code: event.CodeMalformed, Message: fail.message}
+		drafts = []draft{{original: body.bytes, problem: &problem}}
+	}
+	out := c.judge(drafts, arrival)
+	if failed := c.publish(r.Context(), out, arrival); failed != nil {
+		return nil, failed
+	}
+	return out, fail
+}
+
+// serveTracker serves the browser script.
+func (c *Collector) serveTracker(w http.ResponseWriter, r *http.Request) {
+	const name = "tracker"
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		c.refuse(w, name, &failure{http.StatusMethodNotAllowed, "method_not_allowed", "fetch the script with GET", 0})
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/javascript; charset=utf-8")
+	h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(c.cfg.TrackerMaxAge.Seconds())))
+	h.Set("ETag", c.etag)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Access-Control-Allow-Origin", "*") // pages may load it with crossorigin and integrity
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	http.ServeContent(w, r, "tracker.js", time.Time{}, bytes.NewReader(c.deps.TrackerJS))
+	c.metrics.requests.WithLabelValues(name, "200", "").Inc()
+}
