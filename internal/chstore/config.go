@@ -54,6 +54,12 @@ func DefaultConfig() Config {
 	}
 }
 
+// Validate checks what can be checked without a server, reading the TLS files.
+func (c Config) Validate() error {
+	_, err := c.options()
+	return err
+}
+
 // options translates c; every mistake is reported at once.
 func (c Config) options() (*clickhouse.Options, error) {
 	var problems []error

@@ -67,30 +67,43 @@ func (s *Store) Migrate(ctx context.Context, ms []Migration) (applied int, err e
 	if err := s.Exec(ctx, migrationsTable, nil); err != nil {
 		return 0, fmt.Errorf("creating schema_migrations: %w", err)
 	}
-	var done []struct {
-		Name     string `ch:"name"`
-		Checksum string `ch:"checksum"`
+	missing, err := s.Unapplied(ctx, ms)
+	if err != nil {
+		return 0, err
 	}
-	if err := s.Select(ctx, &done, "SELECT name, checksum FROM schema_migrations FINAL", nil); err != nil {
-		return 0, fmt.Errorf("reading schema_migrations: %w", err)
-	}
-	sums := make(map[string]string, len(done))
-	for _, d := range done {
-		sums[d.Name] = d.Checksum
-	}
-	for _, m := range ms {
-		if sum, ok := sums[m.Name]; ok {
-			if sum != m.Checksum {
-				return applied, fmt.Errorf("migration %s was changed after it had been applied: restore it and add a new one", m.Name)
-			}
-			continue
-		}
+	for _, m := range missing {
 		if err := s.apply(ctx, m); err != nil {
 			return applied, err
 		}
 		applied++
 	}
 	return applied, nil
+}
+
+// Unapplied gives those of ms that have not been applied. It is an error if an
+// applied one has changed since.
+func (s *Store) Unapplied(ctx context.Context, ms []Migration) ([]Migration, error) {
+	var done []struct {
+		Name     string `ch:"name"`
+		Checksum string `ch:"checksum"`
+	}
+	if err := s.Select(ctx, &done, "SELECT name, checksum FROM schema_migrations FINAL", nil); err != nil {
+		return nil, fmt.Errorf("reading schema_migrations: %w", err)
+	}
+	sums := make(map[string]string, len(done))
+	for _, d := range done {
+		sums[d.Name] = d.Checksum
+	}
+	var missing []Migration
+	for _, m := range ms {
+		switch sum, ok := sums[m.Name]; {
+		case !ok:
+			missing = append(missing, m)
+		case sum != m.Checksum:
+			return nil, fmt.Errorf("migration %s was changed after it had been applied: restore it and add a new one", m.Name)
+		}
+	}
+	return missing, nil
 }
 
 const migrationsTable = `CREATE TABLE IF NOT EXISTS schema_migrations

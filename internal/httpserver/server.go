@@ -44,21 +44,33 @@ func DefaultConfig(addr string) Config {
 // Check tells whether a part is ready to work; nil is ready.
 type Check func(ctx context.Context) error
 
-// Server is one listener. New binds nothing; Listen does, so that the address is
-// known before Run serves.
+// Listen binds addr. A busy port is told with setting, the flag or key that changes it.
+func Listen(ctx context.Context, addr, setting string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("address %s is in use by another process: stop it, or choose another with %s (port 0 takes a free one): %w",
+			addr, setting, err)
+	case err != nil:
+		return nil, fmt.Errorf("listening on %s (%s): %w", addr, setting, err)
+	}
+	return l, nil
+}
+
+// Server serves one listener.
 type Server struct {
 	cfg      Config
-	name     string // the flag or key to change when the port is busy
 	handler  http.Handler
 	log      *zap.Logger
 	listener net.Listener
 	draining atomic.Bool
 }
 
-// New prepares a server of role's handler. /healthz, /readyz and /metrics are added.
-// Setting names the flag or key of the address, for messages.
-func New(cfg Config, setting string, role http.Handler, ready Check, reg prometheus.Gatherer, log *zap.Logger) *Server {
-	s := &Server{cfg: cfg, name: setting, log: log}
+// New prepares a server of role's handler on l, which Run closes. /healthz, /readyz
+// and /metrics are added.
+func New(cfg Config, l net.Listener, role http.Handler, ready Check, reg prometheus.Gatherer, log *zap.Logger) *Server {
+	s := &Server{cfg: cfg, log: log, listener: l}
 	mux := http.NewServeMux()
 	mux.Handle("/", role)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
@@ -86,26 +98,8 @@ func writeText(w http.ResponseWriter, status int, text string) {
 	_, _ = w.Write([]byte(text + "\n"))
 }
 
-// Listen binds the address. A busy port is told with the setting that changes it.
-func (s *Server) Listen(ctx context.Context) error {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", s.cfg.Addr)
-	switch {
-	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("address %s is in use by another process: stop it, or choose another with %s (port 0 takes a free one): %w",
-			s.cfg.Addr, s.name, err)
-	case err != nil:
-		return fmt.Errorf("listening on %s (%s): %w", s.cfg.Addr, s.name, err)
-	}
-	s.listener = l
-	return nil
-}
-
-// Addr is the bound host:port, after Listen.
-func (s *Server) Addr() string { return s.listener.Addr().String() }
-
 // Run serves until ctx ends, then refuses new connections and waits for those
-// under way. Listen must have succeeded.
+// under way.
 func (s *Server) Run(ctx context.Context) error {
 	srv := &http.Server{
 		Handler: s.handler, ReadHeaderTimeout: s.cfg.ReadHeaderTimeout, ReadTimeout: s.cfg.ReadTimeout,
@@ -122,13 +116,13 @@ func (s *Server) Run(ctx context.Context) error {
 		defer cancel()
 		err := srv.Shutdown(drain)
 		if err != nil {
-			err = errors.Join(fmt.Errorf("draining %s: %w", s.Addr(), err), srv.Close())
+			err = errors.Join(fmt.Errorf("draining %v: %w", s.listener.Addr(), err), srv.Close())
 		}
 		stopped <- err
 	}()
 	if err := srv.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 		stop()
-		return errors.Join(fmt.Errorf("serving %s: %w", s.Addr(), err), <-stopped)
+		return errors.Join(fmt.Errorf("serving %v: %w", s.listener.Addr(), err), <-stopped)
 	}
 	return <-stopped
 }

@@ -1,0 +1,138 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"partnerpulse/internal/aggregator"
+	"partnerpulse/internal/chstore"
+	"partnerpulse/internal/collector"
+	"partnerpulse/internal/console"
+	"partnerpulse/internal/enricher"
+	"partnerpulse/internal/eventschema"
+	"partnerpulse/internal/httpserver"
+	"partnerpulse/internal/kafkabus"
+	"partnerpulse/internal/keys"
+	"partnerpulse/internal/tracker"
+	"partnerpulse/schemas"
+)
+
+// app builds the roles as parts.
+type app struct {
+	cfg Config
+	log *zap.Logger
+	reg *prometheus.Registry
+}
+
+func newApp(cfg Config, log *zap.Logger, reg *prometheus.Registry) *app {
+	return &app{cfg: cfg, log: log, reg: reg}
+}
+
+// registerer keeps the metrics of roles that run in one process apart.
+func (a *app) registerer(role string) prometheus.Registerer {
+	return prometheus.WrapRegistererWith(prometheus.Labels{"role": role}, a.reg)
+}
+
+func (a *app) store(role string) (*chstore.Store, error) {
+	return chstore.Open(a.cfg.ClickHouse, a.log.Named(role), a.registerer(role))
+}
+
+func (a *app) producer(role string) *kafkabus.Producer {
+	return kafkabus.NewProducer(kafkabus.DefaultProducerConfig(a.cfg.Kafka.Config), a.log.Named(role), a.registerer(role))
+}
+
+// Migrate creates what is missing of topics, database and tables.
+func (a *app) Migrate(ctx context.Context) error {
+	ms, err := chstore.Migrations(schemas.ClickHouse, "clickhouse")
+	if err != nil {
+		return err
+	}
+	store, err := a.store("migrate")
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if _, err := store.Migrate(ctx, ms); err != nil {
+		return fmt.Errorf("migrating ClickHouse at %s: %w", a.cfg.ClickHouse.Addr[0], err)
+	}
+	return kafkabus.EnsureTopics(ctx, a.cfg.Kafka.Config, kafkabus.Topics(a.cfg.Kafka.Partitions))
+}
+
+// collector takes events on l.
+func (a *app) collector(l net.Listener) (Part, error) {
+	schemaSet, err := eventschema.New(schemas.Events)
+	if err != nil {
+		return Part{}, fmt.Errorf("compiling the event schemas: %w", err)
+	}
+	ring, err := keys.NewRing(a.cfg.Keys)
+	if err != nil {
+		return Part{}, fmt.Errorf("reading keys: %w", err)
+	}
+	producer := a.producer("collector")
+	c, err := collector.New(a.cfg.collector(), collector.Deps{
+		Publisher: producer, Keys: ring, Schemas: schemaSet, TrackerJS: tracker.Script(),
+	}, a.log.Named("collector"), a.registerer("collector"))
+	if err != nil {
+		return Part{}, err
+	}
+	srv := httpserver.New(a.cfg.Collector.HTTP, l, c.Handler(), c.Ready, a.reg, a.log.Named("collector"))
+	return Part{Name: "collector", Run: func(ctx context.Context) error {
+		return errors.Join(srv.Run(ctx), producer.Close())
+	}}, nil
+}
+
+// enricher brings events from Kafka to ClickHouse.
+func (a *app) enricher() (Part, error) {
+	store, err := a.store("enricher")
+	if err != nil {
+		return Part{}, err
+	}
+	producer := a.producer("enricher")
+	log, reg := a.log.Named("enricher"), a.registerer("enricher")
+	source := a.cfg.Enricher.ConsumerConfig
+	source.Config, source.Topics = a.cfg.Kafka.Config, []string{kafkabus.TopicEvents}
+	e := enricher.New(a.cfg.Enricher.Config, enricher.Deps{
+		Source: kafkabus.NewConsumer(source, log, reg), Store: store, Publisher: producer,
+	}, log, reg)
+	return Part{Name: "enricher", Run: func(ctx context.Context) error {
+		return errors.Join(e.Run(ctx), producer.Close(), store.Close())
+	}}, nil
+}
+
+// aggregator derives rollups, scores and alerts.
+func (a *app) aggregator() (Part, error) {
+	store, err := a.store("aggregator")
+	if err != nil {
+		return Part{}, err
+	}
+	producer := a.producer("aggregator")
+	agg, err := aggregator.New(a.cfg.aggregator(), aggregator.Deps{Store: store, Publisher: producer},
+		a.log.Named("aggregator"), a.registerer("aggregator"))
+	if err != nil {
+		return Part{}, err
+	}
+	return Part{Name: "aggregator", Run: func(ctx context.Context) error {
+		return errors.Join(agg.Run(ctx), producer.Close(), store.Close())
+	}}, nil
+}
+
+// console serves pages and the read API on l.
+func (a *app) console(cfg console.Config, l net.Listener) (Part, error) {
+	store, err := a.store("console")
+	if err != nil {
+		return Part{}, err
+	}
+	c, err := console.New(cfg, console.Deps{Store: store}, a.log.Named("console"), a.registerer("console"))
+	if err != nil {
+		return Part{}, err
+	}
+	srv := httpserver.New(a.cfg.Console.HTTP, l, c.Handler(), store.Ping, a.reg, a.log.Named("console"))
+	return Part{Name: "console", Run: func(ctx context.Context) error {
+		return errors.Join(srv.Run(ctx), store.Close())
+	}}, nil
+}

@@ -1,0 +1,171 @@
+// Package app wires the roles to Kafka, ClickHouse and their listeners, and runs
+// them: one role in a process, or all of them with `up`. Nothing here knows
+// whether the engines are embedded.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+	_ "time/tzdata" // tenants' time zones, also where the system has none
+
+	"partnerpulse/internal/aggregator"
+	"partnerpulse/internal/chstore"
+	"partnerpulse/internal/collector"
+	"partnerpulse/internal/console"
+	"partnerpulse/internal/enricher"
+	"partnerpulse/internal/httpserver"
+	"partnerpulse/internal/kafkabus"
+	"partnerpulse/internal/keys"
+)
+
+// Config is the whole configuration: one file serves every role.
+type Config struct {
+	Log        LogConfig         `yaml:"log"`
+	Kafka      KafkaConfig       `yaml:"kafka"`
+	ClickHouse chstore.Config    `yaml:"clickhouse"`
+	Keys       []keys.Key        `yaml:"keys"`
+	Tenants    map[string]Tenant `yaml:"tenants"`
+	Collector  CollectorConfig   `yaml:"collector"`
+	Enricher   EnricherConfig    `yaml:"enricher"`
+	Aggregator aggregator.Config `yaml:"aggregator"`
+	Console    ConsoleConfig     `yaml:"console"`
+	// Ops is the listener of enricher and aggregator: /healthz, /readyz, /metrics.
+	// An empty addr turns it off.
+	Ops httpserver.Config `yaml:"ops"`
+}
+
+// LogConfig says what is logged and how.
+type LogConfig struct {
+	Level  string `yaml:"level"`  // debug, info, warn, error
+	Format string `yaml:"format"` // console, json
+}
+
+// KafkaConfig says where Kafka is and how its topics are made.
+type KafkaConfig struct {
+	kafkabus.Config `yaml:",inline"`
+	// Partitions of the topics that grow with traffic, when migrate creates them.
+	Partitions int `yaml:"partitions"`
+}
+
+// CollectorConfig is the collector and its listener.
+type CollectorConfig struct {
+	HTTP             httpserver.Config `yaml:"http"`
+	collector.Config `yaml:",inline"`
+}
+
+// EnricherConfig is the enricher and how it reads its topic.
+type EnricherConfig struct {
+	kafkabus.ConsumerConfig `yaml:",inline"`
+	enricher.Config         `yaml:",inline"`
+}
+
+// ConsoleConfig is the console and its listener.
+type ConsoleConfig struct {
+	HTTP           httpserver.Config `yaml:"http"`
+	console.Config `yaml:",inline"`
+}
+
+// Tenant is what differs between programmes.
+type Tenant struct {
+	// Timezone (IANA) bounds the tenant's days; empty is aggregator.timezone.
+	Timezone string `yaml:"timezone"`
+	// AllowCustom admits custom.* event types, which are stored and never scored.
+	AllowCustom bool `yaml:"allow_custom"`
+	// LateMax is how old an event may be on arrival; 0 is 30 days.
+	LateMax time.Duration `yaml:"late_max"`
+}
+
+// DefaultConfig has no brokers and no ClickHouse address: `up` then starts its own,
+// and a single role asks for them.
+func DefaultConfig() Config {
+	c := Config{
+		Log:        LogConfig{Level: "info", Format: "console"},
+		Kafka:      KafkaConfig{Config: kafkabus.Config{ClientID: "partnerpulse"}, Partitions: kafkabus.PartitionsDefault},
+		ClickHouse: chstore.DefaultConfig(),
+		Collector:  CollectorConfig{HTTP: httpserver.DefaultConfig("127.0.0.1:8080"), Config: collector.DefaultConfig()},
+		Enricher: EnricherConfig{
+			ConsumerConfig: kafkabus.DefaultConsumerConfig("partnerpulse-enricher"), Config: enricher.DefaultConfig(),
+		},
+		Aggregator: aggregator.DefaultConfig(),
+		Console:    ConsoleConfig{HTTP: httpserver.DefaultConfig("127.0.0.1:8090"), Config: console.DefaultConfig()},
+		Ops:        httpserver.DefaultConfig(""),
+	}
+	c.ClickHouse.Addr = nil
+	c.Console.Demo = false
+	return c
+}
+
+// Validate checks everything that needs no engine; all mistakes are told at once.
+func (c *Config) Validate() error {
+	var problems []error
+	add := func(section string, err error) {
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %w", section, err))
+		}
+	}
+	if len(c.Kafka.Brokers) > 0 {
+		add("kafka", c.Kafka.Validate())
+	}
+	if len(c.ClickHouse.Addr) > 0 {
+		add("clickhouse", c.ClickHouse.Validate())
+	}
+	col := c.collector()
+	add("collector", col.Validate())
+	agg := c.aggregator()
+	add("aggregator", agg.Validate())
+	_, err := keys.NewRing(c.Keys)
+	add("keys", err)
+	for name, t := range c.Tenants {
+		_, err := t.location()
+		add("tenants."+name, err)
+	}
+	return errors.Join(problems...)
+}
+
+// needEngines tells what a role cannot do without.
+func (c *Config) needEngines(kafka, clickhouse bool) error {
+	var problems []error
+	if kafka && len(c.Kafka.Brokers) == 0 {
+		problems = append(problems, errors.New("kafka.brokers is empty: set it in the configuration file, with PARTNERPULSE_KAFKA__BROKERS or with --set kafka.brokers=host:9092 (`partnerpulse up` brings its own broker)"))
+	}
+	if clickhouse && len(c.ClickHouse.Addr) == 0 {
+		problems = append(problems, errors.New("clickhouse.addr is empty: set it in the configuration file, with PARTNERPULSE_CLICKHOUSE__ADDR or with --set clickhouse.addr=http://host:8123 (`partnerpulse up` brings its own engine)"))
+	}
+	return errors.Join(append(problems, c.Validate())...)
+}
+
+func (t Tenant) location() (*time.Location, error) {
+	if t.Timezone == "" {
+		return time.UTC, nil
+	}
+	loc, err := time.LoadLocation(t.Timezone)
+	if err != nil {
+		return nil, fmt.Errorf("timezone %q is not an IANA zone such as Europe/Berlin: %w", t.Timezone, err)
+	}
+	return loc, nil
+}
+
+// collector gives the collector's configuration with the tenants' part.
+func (c *Config) collector() collector.Config {
+	out := c.Collector.Config
+	out.Tenants = make(map[string]collector.Tenant, len(c.Tenants))
+	for name, t := range c.Tenants {
+		out.Tenants[name] = collector.Tenant{AllowCustom: t.AllowCustom, LateMax: t.LateMax}
+	}
+	return out
+}
+
+// aggregator gives the aggregator's configuration with the tenants' part.
+func (c *Config) aggregator() aggregator.Config {
+	out := c.Aggregator
+	out.Tenants = nil
+	for _, name := range slices.Sorted(maps.Keys(c.Tenants)) {
+		if zone := c.Tenants[name].Timezone; zone != "" {
+			out.Tenants = append(out.Tenants, aggregator.Tenant{ID: name, Timezone: zone})
+		}
+	}
+	return out
+}
