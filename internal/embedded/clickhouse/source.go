@@ -2,7 +2,6 @@ package clickhouse
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 
@@ -39,9 +38,9 @@ func readSource(query string, body io.Reader, maxBytes int) (*source, error) {
 		}
 		n := len(text)
 		text = append(text, make([]byte, max(n, sourceStep))...) // doubling: linear in all
-		got, err := io.ReadFull(body, text[n:])
+		got, err := fill(body, text[n:])
 		text = text[:n+got]
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		if err == io.EOF { //nolint:errorlint // wrapped or unexpected ends are broken bodies, not ends
 			return endOfSource(text, maxBytes)
 		}
 		if err != nil {
@@ -51,6 +50,21 @@ func readSource(query string, body io.Reader, maxBytes int) (*source, error) {
 			return nil, fmt.Errorf("%w: no data found in %d bytes of an INSERT", errBodyTooLarge, maxBytes)
 		}
 	}
+}
+
+// fill reads until b is full. Unlike io.ReadFull it gives the reader's own error, so
+// that a connection that broke off (io.ErrUnexpectedEOF of net/http) is not taken
+// for the end of the body.
+func fill(r io.Reader, b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var got int
+		got, err = r.Read(b[n:])
+		n += got
+	}
+	if n == len(b) {
+		err = nil
+	}
+	return n, err
 }
 
 // endOfSource decides on a text that ended inside what looked like an INSERT.
