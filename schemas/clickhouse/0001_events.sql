@@ -57,7 +57,7 @@ CREATE TABLE IF NOT EXISTS events
     results_count  UInt32 COMMENT 'search.performed: results shown',
     position       UInt32 COMMENT 'search.clicked: rank of the result, from 1',
     course_id      String COMMENT 'The course',
-    progress       Float32 COMMENT 'training.progressed: 0-100',
+    progress       Float32 COMMENT 'training.progressed: share done, 0-1 (sent in per cent)',
     score_scaled   Nullable(Float32) COMMENT 'Training score, -1 to 1 (xAPI)',
     due_at         Nullable(DateTime64(3, 'UTC')) COMMENT 'Training due',
     expires_at     Nullable(DateTime64(3, 'UTC')) COMMENT 'Certification expires',

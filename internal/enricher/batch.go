@@ -1,0 +1,176 @@
+package enricher
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"time"
+
+	"partnerpulse/internal/chstore"
+	"partnerpulse/internal/enrich"
+	"partnerpulse/internal/event"
+	"partnerpulse/internal/kafkabus"
+)
+
+// dayKey is one key of the dirty list.
+type dayKey struct {
+	tenant, partnerID string
+	day               time.Time
+}
+
+// refusal is one record that cannot become a row.
+type refusal struct {
+	record  *kafkabus.Record
+	problem event.Problem
+}
+
+// batch is what is inserted and committed together: the rows of some fetched
+// batches, the refused records among them, and the offsets behind them.
+type batch struct {
+	columns columns
+	records []*kafkabus.Record // of each row
+	refused []refusal
+	dirty   map[dayKey]struct{}
+	offsets kafkabus.Offsets
+	fetched []kafkabus.Batch // to release
+	bytes   int64
+	oldest  time.Time // receipt of the oldest event; zero without rows
+
+	dirtyColumns dirtyColumns
+}
+
+func newBatch() *batch {
+	return &batch{dirty: map[dayKey]struct{}{}, offsets: kafkabus.Offsets{}}
+}
+
+// reset releases what was fetched and empties the batch.
+func (b *batch) reset() {
+	for i := range b.fetched {
+		b.fetched[i].Release()
+	}
+	b.columns.reset()
+	b.records, b.refused, b.fetched = empty(b.records), empty(b.refused), empty(b.fetched)
+	clear(b.dirty)
+	clear(b.offsets)
+	b.bytes, b.oldest = 0, time.Time{}
+}
+
+// isEmpty tells that there is nothing to commit.
+func (b *batch) isEmpty() bool { return len(b.fetched) == 0 }
+
+// decoder turns records into rows. It is not safe for concurrent use.
+type decoder struct {
+	agents    *enrich.AgentParser
+	extractor *enrich.Extractor
+	steps     []string // what is applied to an event with a user agent
+}
+
+func newDecoder(agents *enrich.AgentParser) *decoder {
+	return &decoder{
+		agents: agents, extractor: enrich.NewExtractor(),
+		steps: []string{enrich.StepUserAgent, enrich.StepBot},
+	}
+}
+
+// add takes all records of a fetched batch into b. What cannot be decoded or
+// stored joins the refused ones.
+func (d *decoder) add(b *batch, in kafkabus.Batch) {
+	b.fetched = append(b.fetched, in)
+	b.bytes += in.Bytes
+	for i := range in.Records {
+		record := &in.Records[i]
+		if problem := d.row(b, record); problem != nil {
+			b.refused = append(b.refused, refusal{record: record, problem: *problem})
+		}
+		b.offsets[kafkabus.TopicPartition{Topic: record.Topic, Partition: record.Partition}] = record.Offset + 1
+	}
+}
+
+// The store's ranges: Date, and DateTime64(3).
+const (
+	dayYearMax      = 2148
+	receivedYearMin = 1970
+	receivedYearMax = 2261
+)
+
+// row appends the record's event, or says why it cannot.
+func (d *decoder) row(b *batch, record *kafkabus.Record) *event.Problem {
+	e, err := event.UnmarshalCloudEvent(record.Value)
+	if err != nil {
+		return &event.Problem{Code: event.CodeUndecodable, Message: err.Error()}
+	}
+	if y := e.Time.Year(); y > dayYearMax {
+		return &event.Problem{Code: event.CodeUnstorable, Pointer: "/time", Message: fmt.Sprintf("year %d is after %d", y, dayYearMax)}
+	}
+	if y := e.ReceivedAt.Year(); y < receivedYearMin || y > receivedYearMax {
+		return &event.Problem{Code: event.CodeUnstorable, Pointer: "/receivedat", Message: fmt.Sprintf("year %d is outside %d–%d", y, receivedYearMin, receivedYearMax)}
+	}
+	var agent enrich.Agent
+	var steps []string
+	if e.Context.UserAgent != "" {
+		agent, steps = d.agents.Parse(e.Context.UserAgent), d.steps
+	}
+	fields := d.extractor.Extract(e.Type, e.Data)
+	b.columns.append(e, record.Value, agent, steps, &fields)
+	b.records = append(b.records, record)
+	b.dirty[dayKey{tenant: e.Tenant, partnerID: e.PartnerID, day: dayOf(e.Time)}] = struct{}{}
+	if b.oldest.IsZero() || e.ReceivedAt.Before(b.oldest) {
+		b.oldest = e.ReceivedAt
+	}
+	return nil
+}
+
+// dirtyColumns are rows of dirty_days.
+type dirtyColumns struct {
+	hour, day         []time.Time
+	tenant, partnerID []string
+	marked, done      []uint64
+}
+
+// list gives a mark for each key, as of now.
+func (c *dirtyColumns) list(keys map[dayKey]struct{}, now time.Time) []chstore.Column {
+	c.hour, c.day = empty(c.hour), empty(c.day)
+	c.tenant, c.partnerID = empty(c.tenant), empty(c.partnerID)
+	c.marked, c.done = empty(c.marked), empty(c.done)
+	hour, mark := now.UTC().Truncate(time.Hour), uint64(max(now.UnixNano(), 0)) //nolint:gosec // not negative
+	for key := range keys {
+		c.hour, c.day = append(c.hour, hour), append(c.day, key.day)
+		c.tenant, c.partnerID = append(c.tenant, key.tenant), append(c.partnerID, key.partnerID)
+		c.marked, c.done = append(c.marked, mark), append(c.done, 0)
+	}
+	return []chstore.Column{
+		{Name: "hour", Values: c.hour}, {Name: "tenant", Values: c.tenant}, {Name: "partner_id", Values: c.partnerID},
+		{Name: "day", Values: c.day}, {Name: "marked", Values: c.marked}, {Name: "done", Values: c.done},
+	}
+}
+
+// originalBytesMax is how much of a refused record goes into its reject. An
+// accepted event is far smaller; foreign bytes on the topic need not be, and
+// JSON can write one byte as six.
+const originalBytesMax = 128 << 10
+
+const stage = "enricher"
+
+// message makes the record for the rejects topic.
+func (r *refusal) message(now time.Time) (kafkabus.Message, error) {
+	original, problem := r.record.Value, r.problem
+	problem.Message = strings.ToValidUTF8(problem.Message, "?") // it may quote the record
+	if len(original) > originalBytesMax {
+		problem.Message += fmt.Sprintf(" (only the first %d of %d bytes are kept here)", originalBytesMax, len(original))
+		original = original[:originalBytesMax]
+	}
+	reject := event.NewReject(now, stage, &problem, original)
+	reject.Topic, reject.Partition, reject.Offset = r.record.Topic, r.record.Partition, r.record.Offset
+	if tenant, _, ok := bytes.Cut(r.record.Key, []byte("/")); ok {
+		reject.Tenant = string(bytes.ToValidUTF8(tenant, []byte("?")))
+	}
+	if e, err := event.UnmarshalCloudEvent(r.record.Value); err == nil {
+		reject.Tenant, reject.Portal, reject.KeyID, reject.Source = e.Tenant, e.Portal, e.KeyID, e.Source
+		reject.EventID, reject.EventType = e.ID, string(e.Type)
+	}
+	value, err := reject.Marshal()
+	if err != nil {
+		return kafkabus.Message{}, fmt.Errorf("encoding reject: %w", err)
+	}
+	return kafkabus.Message{Topic: kafkabus.TopicRejects, Key: r.record.Key, Value: value}, nil
+}

@@ -1,0 +1,211 @@
+package enricher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"go.uber.org/zap"
+
+	"partnerpulse/internal/chstore"
+	"partnerpulse/internal/event"
+	"partnerpulse/internal/kafkabus"
+)
+
+// Tables written to.
+const (
+	tableEvents = "events"
+	tableDirty  = "dirty_days"
+)
+
+// flusher flushes the batches of one generation, in their order.
+type flusher struct {
+	*Enricher
+	g       kafkabus.Generation
+	pending kafkabus.Offsets // done and not yet committed
+}
+
+// flush makes the batch durable, in the order that keeps the contract: rows,
+// then the marks that make the aggregator look at them, then rejects, then the
+// offsets. Each step is repeated until it succeeds. After an error, the context's
+// in practice, nothing is committed, and nothing after this batch may be.
+func (e *flusher) flush(ctx context.Context, b *batch) error {
+	e.metrics.batchRows.Observe(float64(b.columns.rows))
+	e.metrics.batchBytes.Observe(float64(b.bytes))
+	if err := e.storeEvents(ctx, b); err != nil {
+		return err
+	}
+	if err := e.markDirty(ctx, b); err != nil {
+		return err
+	}
+	if err := e.publishRejects(ctx, b); err != nil {
+		return err
+	}
+	e.commit(b)
+	return nil
+}
+
+// systemicRefusals is how many single rows of one batch may be refused before
+// any row is taken; from there on the fault must be the table's or ours, and
+// refusing every event would only move the log to the rejects topic.
+const systemicRefusals = 32
+
+// errSystemic is logged and retried.
+var errSystemic = errors.New("the store refuses every row: is its schema the one of this version?")
+
+// storeEvents inserts the rows. Rows that the store refuses for themselves are
+// found by bisection and join the refused ones.
+func (e *Enricher) storeEvents(ctx context.Context, b *batch) error {
+	if b.columns.rows == 0 {
+		return nil
+	}
+	refusedBefore := len(b.refused)
+	stored := 0
+	return e.retry(ctx, "events", func() error {
+		b.refused = b.refused[:refusedBefore]
+		stored = 0
+		if err := e.storeRange(ctx, b, 0, b.columns.rows, &stored, refusedBefore); err != nil {
+			return err
+		}
+		e.metrics.events.Add(float64(stored))
+		if stored > 0 {
+			e.metrics.freshness.Observe(max(time.Since(b.oldest).Seconds(), 0))
+		}
+		return nil
+	})
+}
+
+// storeRange inserts the rows [low, high), dividing where the data is refused.
+// Its error is worth a repetition of the whole batch.
+func (e *Enricher) storeRange(ctx context.Context, b *batch, low, high int, stored *int, refusedBefore int) error {
+	start := time.Now()
+	err := e.deps.Store.InsertColumns(ctx, tableEvents, b.columns.list(low, high))
+	e.metrics.insert.Observe(time.Since(start).Seconds())
+	switch {
+	case err == nil:
+		*stored += high - low
+		return nil
+	case ctx.Err() != nil || chstore.IsRetryable(err):
+		return fmt.Errorf("inserting %d events: %w", high-low, err)
+	case high-low == 1:
+		b.refused = append(b.refused, refusal{
+			record: b.records[low], problem: event.Problem{Code: event.CodeUnstorable, Message: err.Error()},
+		})
+		if refused := len(b.refused) - refusedBefore; *stored == 0 && refused >= systemicRefusals {
+			return fmt.Errorf("%w: %w", errSystemic, err)
+		}
+		return nil
+	}
+	middle := low + (high-low)/2
+	if err := e.storeRange(ctx, b, low, middle, stored, refusedBefore); err != nil {
+		return err
+	}
+	return e.storeRange(ctx, b, middle, high, stored, refusedBefore)
+}
+
+// markDirty marks the days of the batch, each attempt with a new time: a mark
+// must not be older than the aggregator's last look at the rows before them.
+func (e *Enricher) markDirty(ctx context.Context, b *batch) error {
+	if len(b.dirty) == 0 {
+		return nil
+	}
+	err := e.retry(ctx, "dirty_days", func() error {
+		if err := e.deps.Store.InsertColumns(ctx, tableDirty, b.dirtyColumns.list(b.dirty, time.Now())); err != nil {
+			return fmt.Errorf("marking %d days dirty: %w", len(b.dirty), err)
+		}
+		return nil
+	})
+	if err == nil {
+		e.metrics.dirtyKeys.Add(float64(len(b.dirty)))
+	}
+	return err
+}
+
+// publishRejects publishes what was refused; after a partial failure only the rest.
+func (e *Enricher) publishRejects(ctx context.Context, b *batch) error {
+	if len(b.refused) == 0 {
+		return nil
+	}
+	msgs := make([]kafkabus.Message, 0, len(b.refused))
+	for i := range b.refused {
+		r := &b.refused[i]
+		msg, err := r.message(time.Now())
+		if err != nil {
+			return err
+		}
+		msgs = append(msgs, msg)
+		e.log.Warn("record refused", zap.String("topic", r.record.Topic), zap.Int("partition", r.record.Partition),
+			zap.Int64("offset", r.record.Offset), zap.String("code", string(r.problem.Code)), zap.String("reason", r.problem.Message))
+	}
+	err := e.retry(ctx, "rejects", func() error {
+		err := e.deps.Publisher.Publish(ctx, msgs...)
+		var partial *kafkabus.PublishError
+		if errors.As(err, &partial) {
+			rest := make([]kafkabus.Message, 0, len(partial.Failed))
+			for _, i := range partial.Failed {
+				rest = append(rest, msgs[i])
+			}
+			msgs = rest
+		}
+		if err != nil {
+			return fmt.Errorf("publishing rejects: %w", err)
+		}
+		return nil
+	})
+	if err == nil {
+		for i := range b.refused {
+			e.metrics.rejects.WithLabelValues(string(b.refused[i].problem.Code)).Inc()
+		}
+	}
+	return err
+}
+
+// commit stores the offsets. A failure is not repeated: if it passes, the next
+// batch's commit covers this one, and if not, the records come again.
+func (e *flusher) commit(b *batch) {
+	maps.Copy(e.pending, b.offsets)
+	err := e.g.Commit(e.pending)
+	switch {
+	case err == nil:
+		clear(e.pending)
+		e.metrics.commits.WithLabelValues("ok").Inc()
+	case errors.Is(err, kafkabus.ErrGenerationEnded):
+		e.metrics.commits.WithLabelValues("ended").Inc()
+	default:
+		e.metrics.commits.WithLabelValues("failed").Inc()
+		e.log.Warn("committing offsets failed; the next batch commits them too", zap.Error(err))
+	}
+}
+
+// retry repeats do until it succeeds or ctx ends, with growing, jittered pauses.
+// It reports the 1st, 2nd, 4th, … failure.
+func (e *Enricher) retry(ctx context.Context, what string, do func() error) error {
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = e.cfg.RetryMin, e.cfg.RetryMax
+	for failures := 1; ; failures++ {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		err := do()
+		if err == nil {
+			return nil
+		}
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+		e.metrics.retries.WithLabelValues(what).Inc()
+		if failures&(failures-1) == 0 {
+			e.log.Warn("store or broker unavailable; fetching waits, nothing is lost", zap.String("stage", what),
+				zap.Int("failures", failures), zap.Error(err))
+		}
+		timer := time.NewTimer(pause.NextBackOff())
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+		case <-timer.C:
+		}
+	}
+}

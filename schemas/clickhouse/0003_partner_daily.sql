@@ -1,0 +1,61 @@
+-- One row per partner and tenant-local day with at least one counted event.
+-- Never summed up incrementally: the aggregator recomputes whole days from
+-- events FINAL, so repeated and late events cannot count twice. Internal events,
+-- bots and directory events are left out. Exact with FINAL.
+CREATE TABLE IF NOT EXISTS partner_daily
+(
+    tenant               LowCardinality(String) COMMENT 'Whose programme',
+    partner_id           String COMMENT 'The partner',
+    day                  Date COMMENT 'Day in the tenant''s time zone',
+    sessions             UInt64 COMMENT 'Sessions that started on the day (30 minutes of inactivity end one)',
+    engaged_sessions     UInt64 COMMENT 'Sessions with more than 10 s engaged, a key event, or two views (GA4)',
+    ga4_bounces          UInt64 COMMENT 'Sessions that were not engaged (GA4)',
+    single_view_bounces  UInt64 COMMENT 'Sessions of one view and nothing else (Plausible)',
+    engaged_ms           UInt64 COMMENT 'Engaged time of the sessions of the day, milliseconds; only of views that reported it',
+    engaged_views        UInt64 COMMENT 'Views of the sessions of the day whose engaged time is known',
+    session_views        UInt64 COMMENT 'Page and content views of the sessions of the day',
+    active_users         UInt64 COMMENT 'Distinct people with an interactive event',
+    logins               UInt64 COMMENT 'Successful portal logins',
+    page_views           UInt64 COMMENT 'page.viewed',
+    content_views        UInt64 COMMENT 'content.viewed',
+    downloads            UInt64 COMMENT 'content.downloaded',
+    shares               UInt64 COMMENT 'content.shared',
+    pins                 UInt64 COMMENT 'playbook.pinned',
+    unpins               UInt64 COMMENT 'playbook.unpinned',
+    searches             UInt64 COMMENT 'search.performed',
+    zero_result_searches UInt64 COMMENT 'search.performed without results',
+    search_clicks        UInt64 COMMENT 'search.clicked',
+    training_enrolled    UInt64 COMMENT 'training.enrolled',
+    training_started     UInt64 COMMENT 'training.started',
+    training_progressed  UInt64 COMMENT 'training.progressed',
+    training_completed   UInt64 COMMENT 'training.completed',
+    training_passed      UInt64 COMMENT 'training.passed',
+    training_failed      UInt64 COMMENT 'training.failed',
+    training_certified   UInt64 COMMENT 'training.certified',
+    leads_referred       UInt64 COMMENT 'lead.referred',
+    deals_registered     UInt64 COMMENT 'deal.registered',
+    deals_accepted       UInt64 COMMENT 'deal.accepted',
+    deals_rejected       UInt64 COMMENT 'deal.rejected',
+    deals_moved          UInt64 COMMENT 'deal.stage_changed',
+    deals_forward        UInt64 COMMENT 'deal.stage_changed to a later stage',
+    deals_won            UInt64 COMMENT 'deal.won',
+    deals_lost           UInt64 COMMENT 'deal.lost',
+    meetings             UInt64 COMMENT 'meeting.held',
+    support_requested    UInt64 COMMENT 'support.requested',
+    support_resolved     UInt64 COMMENT 'support.resolved',
+    nps_count            UInt64 COMMENT 'survey.nps_answered',
+    nps_sum              UInt64 COMMENT 'Sum of the answers, 0-10 each',
+    nps_promoters        UInt64 COMMENT 'Answers 9 and 10',
+    nps_detractors       UInt64 COMMENT 'Answers 0 to 6',
+    cadence_days         UInt64 COMMENT 'Training cadence committed to on the day, days; 0: none set on the day',
+    events               UInt64 COMMENT 'All counted events',
+    v_activity           Int64 COMMENT 'Score input: active user-days, millionths',
+    v_content            Int64 COMMENT 'Score input: quality of content views, by day of the session, millionths',
+    v_training           Int64 COMMENT 'Score input: training achieved, millionths',
+    v_pipeline           Int64 COMMENT 'Score input: pipeline moved, millionths',
+    ver                  UInt64 COMMENT 'Batch that wrote the row, Unix nanoseconds' CODEC(ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(ver)
+PARTITION BY toYYYYMM(day)
+ORDER BY (tenant, partner_id, day)
+COMMENT 'Metrics per partner and local day, exact with FINAL';
