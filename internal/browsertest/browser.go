@@ -20,6 +20,10 @@ const (
 	lifeMax    = 5 * time.Minute
 )
 
+// userAgent is that of a person's browser: the enricher takes a headless one for a
+// bot, whose events count in no score.
+const userAgent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+
 // executables are the names under which systems install the browser.
 func executables() []string {
 	return []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
@@ -49,6 +53,7 @@ func NewBrowser(t testing.TB) (context.Context, context.CancelFunc) {
 	alloc, closeBrowser := chromedp.NewExecAllocator(base,
 		chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("user-agent", userAgent),
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),
