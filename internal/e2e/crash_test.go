@@ -71,6 +71,7 @@ func (s *stack) fingerprint() map[string]string {
 // TestKillNine kills everything several times while a client with retries sends,
 // and then counts: distinct acked ids = events FINAL = the rollups' sum.
 func TestKillNine(t *testing.T) {
+	needEngine(t)
 	dir := t.TempDir()
 	s := up(t, dir, nil)
 	ports := s.readyFile

@@ -84,7 +84,6 @@ type stack struct {
 // up starts `up` on dir; its ports are free ones, or those of an earlier start.
 func up(t *testing.T, dir string, ports *readyFile, args ...string) *stack {
 	t.Helper()
-	needEngine(t)
 	s := start(t, dir, ports, args...)
 	s.awaitReady()
 	return s
