@@ -122,7 +122,7 @@ func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
 
 // setCookie sets a cookie of the browser session, or deletes it with age -1.
 func setCookie(w http.ResponseWriter, name, value string, age int) {
-	http.SetCookie(w, &http.Cookie{
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // a demonstration on http, and no secret is in it
 		Name: name, Value: value, Path: "/demo", MaxAge: age, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }

@@ -106,12 +106,12 @@ func withoutLeader(ctx context.Context, client *kafka.Client, names []string) (s
 	}
 	seen := make(map[string]bool, len(names))
 	for _, t := range metadata.Topics {
-		if t.Error != nil {
-			return t.Name, nil
+		if t.Error != nil { // it tells that the topic is not ready yet
+			return t.Name, nil //nolint:nilerr // no failure of the look-up
 		}
 		for _, p := range t.Partitions {
 			if p.Error != nil || p.Leader.Host == "" {
-				return t.Name + "/" + strconv.Itoa(p.ID), nil
+				return t.Name + "/" + strconv.Itoa(p.ID), nil //nolint:nilerr // no failure of the look-up
 			}
 		}
 		seen[t.Name] = len(t.Partitions) > 0

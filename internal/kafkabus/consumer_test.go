@@ -143,7 +143,7 @@ func TestTwoMembersLoseNothing(t *testing.T) {
 	for i := range 20 {
 		produce(t, p, i*100, 100)
 	}
-	stopSecond := run(t, consumerConfig(cfg), prometheus.NewRegistry(), func(ctx context.Context, g kafkabus.Generation) error {
+	stopSecond := run(t, consumerConfig(cfg), prometheus.NewRegistry(), func(_ context.Context, g kafkabus.Generation) error {
 		for b := range g.Batches() {
 			both.add(b)
 			second.add(b)
@@ -307,7 +307,7 @@ func TestConsumerSurvivesABrokerRestart(t *testing.T) {
 	await(t, "records before the restart", func() bool { return l.distinct() == 100 })
 	cluster.Close()
 	time.Sleep(300 * time.Millisecond) // both sides notice
-	_, cfg = broker(t, 3, options...)
+	broker(t, 3, options...)
 	await(t, "the producer is back", func() bool {
 		return p.Publish(t.Context(), kafkabus.Message{Topic: testTopic, Key: []byte("k"), Value: []byte("100")}) == nil
 	})

@@ -108,7 +108,7 @@ func (p *Producer) open() error {
 		}
 		p.writer = &kafka.Writer{
 			Addr:                   kafka.TCP(p.cfg.Brokers...),
-			Balancer:               kafka.Murmur2Balancer{}, // as Java's default partitioner, so any producer agrees
+			Balancer:               ownerBalancer{},
 			MaxAttempts:            p.cfg.AttemptsMax,
 			WriteBackoffMin:        attemptPauseMin,
 			WriteBackoffMax:        attemptPauseMax,

@@ -193,7 +193,7 @@ func TestCancelledBackfillStopsAndResumesWithoutGap(t *testing.T) {
 	want := planned(t, cfg, worldStart(cfg), cfg.Through)
 	ctx, cancel := context.WithCancel(t.Context())
 	var requests atomic.Int64
-	c := &fakeCollector{before: func(w http.ResponseWriter, _ *http.Request, events []sentEvent) bool {
+	c := &fakeCollector{before: func(w http.ResponseWriter, _ *http.Request, _ []sentEvent) bool {
 		if requests.Add(1) > 4 { // then the collector is gone until the user gives up
 			if requests.Load() > 12 {
 				cancel()

@@ -57,7 +57,7 @@ type corrupt struct{ io.Reader }
 
 func (c corrupt) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && err != io.EOF { //nolint:errorlint // only the bare io.EOF is an end
 		err = fmt.Errorf("%w: %w", errCorruptBody, err)
 	}
 	return n, err

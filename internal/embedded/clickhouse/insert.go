@@ -194,7 +194,7 @@ func (p *insertParser) trailingSettings() (end int, cut bool) {
 		return q.ok && q.tok.end < len(q.text)
 	}
 	if !more() {
-		return 0, q.ok && strings.HasPrefix("SETTINGS", q.word())
+		return 0, q.ok && strings.HasPrefix("SETTINGS", q.word()) //nolint:gocritic // whether what is there may become SETTINGS
 	}
 	if q.word() != "SETTINGS" {
 		return 0, false

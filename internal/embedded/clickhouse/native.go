@@ -25,7 +25,6 @@ type nativeTranscoder struct {
 	columnTypes func() []string
 
 	types map[string]*nativeType
-	names map[string]string // type as written at revision 0 → as announced
 	exact []string
 	asked bool
 	head  []byte

@@ -157,7 +157,7 @@ func (s *Server) lock() (unlock func(), err error) {
 		return nil, fmt.Errorf("creating the embedded Kafka's data directory: %w", err)
 	}
 	path := filepath.Join(s.cfg.DataDir, lockFile)
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("locking the embedded Kafka's data directory: %w", err)
 	}
