@@ -1,0 +1,244 @@
+package aggregator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"partnerpulse/internal/chstore"
+	"partnerpulse/internal/event"
+)
+
+// batch brings one batch of a tenant up to date. An error anywhere leaves the
+// keys dirty and the progress as it was, so the next one does it again.
+func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work Work, err error) {
+	if err := a.load(ctx, t); err != nil {
+		return Work{}, err
+	}
+	h := t.horizon(a.deps.Now())
+	t.stale = t.stale || h != t.checked
+	if dirty == 0 && !t.stale {
+		return Work{}, nil
+	}
+	batch := a.nextBatch()
+	p := a.params(t, batch, h)
+	// The work tables are dropped whatever happens; if that fails, at the next start.
+	defer func() { err = errors.Join(err, a.drop(ctx, batch)) }()
+	size, err := a.take(ctx, p, dirty, t)
+	if err != nil {
+		return Work{}, err
+	}
+	if size.Keys > 0 {
+		if err := a.rollUp(ctx, p, size); err != nil {
+			return Work{}, err
+		}
+		if err := a.facts(ctx, t, p, false); err != nil {
+			return Work{}, err
+		}
+	}
+	now := t.horizon(a.deps.Now())
+	work = Work{Keys: int(size.Keys), More: size.Keys < dirty}
+	if size.Partners > 0 {
+		if err := a.derive(ctx, t, a.params(t, batch, now), now, &work); err != nil {
+			return work, err
+		}
+	}
+	if err := a.deps.Store.Exec(ctx, query("done"), p); err != nil {
+		return work, fmt.Errorf("marking keys done: %w", err)
+	}
+	if size.Stale < uint64(a.cfg.BatchKeysMax) && t.stale {
+		t.stale, t.unknown, t.checked = false, false, h
+	}
+	work.More = work.More || t.stale || now != t.checked
+	return work, nil
+}
+
+// load reads what is remembered of a tenant, once.
+func (a *Aggregator) load(ctx context.Context, t *tenant) error {
+	if t.loaded {
+		return nil
+	}
+	if err := a.facts(ctx, t, a.params(t, 0, horizon{}), true); err != nil {
+		return err
+	}
+	t.loaded, t.stale, t.unknown = true, true, true
+	return nil
+}
+
+// size is what a batch took.
+type size struct {
+	Keys     uint64 `ch:"keys"`
+	Partners uint64 `ch:"partners"`
+	Stale    uint64 `ch:"stale"`
+	Low      int32  `ch:"low"`  // no local day to recompute is earlier,
+	High     int32  `ch:"high"` // none later
+}
+
+// take fills the batch's work table.
+func (a *Aggregator) take(ctx context.Context, p chstore.Params, dirty uint64, t *tenant) (size, error) {
+	if dirty > 0 {
+		if err := a.deps.Store.Exec(ctx, query("take_keys"), p); err != nil {
+			return size{}, fmt.Errorf("taking dirty keys: %w", err)
+		}
+	}
+	if t.stale {
+		unknown := uint8(0)
+		if t.unknown {
+			unknown = 1
+		}
+		if err := a.deps.Store.Exec(ctx, query("take_stale"), with(p, chstore.Params{"unknown": unknown})); err != nil {
+			return size{}, fmt.Errorf("taking partners that have fallen behind: %w", err)
+		}
+	}
+	var rows []size
+	if err := a.deps.Store.Select(ctx, &rows, query("batch_size"), p); err != nil {
+		return size{}, fmt.Errorf("reading the batch: %w", err)
+	}
+	if len(rows) != 1 {
+		return size{}, fmt.Errorf("reading the batch: %d rows", len(rows))
+	}
+	return rows[0], nil
+}
+
+// rollUp recomputes sessions and partner_daily.
+func (a *Aggregator) rollUp(ctx context.Context, p chstore.Params, s size) error {
+	p = with(p, chstore.Params{
+		"low": date(s.Low), "high": date(s.High),
+		"interactive": typeNames(event.Type.IsInteractive), "directory": typeNames(event.Type.IsDirectory),
+		"stages": a.cfg.DealStages, "measures": measuresType(),
+	})
+	for _, name := range []string{"take_days", "sessions", "daily"} {
+		if err := a.deps.Store.Exec(ctx, query(name), p); err != nil {
+			return fmt.Errorf("rolling up (%s): %w", name, err)
+		}
+	}
+	return nil
+}
+
+// facts updates the tenant's feeds and newest day from partner_daily.
+func (a *Aggregator) facts(ctx context.Context, t *tenant, p chstore.Params, all bool) error {
+	var rows []struct {
+		Activity  int32 `ch:"activity"`
+		Content   int32 `ch:"content"`
+		Training  int32 `ch:"training_"`
+		Pipeline  int32 `ch:"pipeline_"`
+		Sentiment int32 `ch:"sentiment"`
+		Newest    int32 `ch:"newest"`
+	}
+	scope := uint8(0)
+	if all {
+		scope = 1
+	}
+	if err := a.deps.Store.Select(ctx, &rows, query("tenant_facts"), with(p, chstore.Params{"all": scope})); err != nil {
+		return fmt.Errorf("reading feeds: %w", err)
+	}
+	for _, r := range rows {
+		for i, day := range []int32{r.Activity, r.Content, r.Training, r.Pipeline, r.Sentiment} {
+			t.feeds[i] = min(t.feeds[i], day)
+		}
+		t.newest = max(t.newest, r.Newest)
+	}
+	return nil
+}
+
+// derive computes scores and alerts from partner_daily, publishes them, and
+// records the progress.
+func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h horizon, work *Work) error {
+	if err := a.deps.Store.Exec(ctx, query("take_partners"), p); err != nil {
+		return fmt.Errorf("taking partners: %w", err)
+	}
+	var sizes []struct {
+		Partners   uint64 `ch:"partners"`
+		ScoreRows  uint64 `ch:"score_rows"`
+		Detections uint64 `ch:"detections"`
+	}
+	if err := a.deps.Store.Select(ctx, &sizes, query("batch_partners"), p); err != nil {
+		return fmt.Errorf("reading the batch's partners: %w", err)
+	}
+	if len(sizes) != 1 || sizes[0].Partners == 0 {
+		return nil
+	}
+	work.Partners, work.ScoreRows = int(sizes[0].Partners), int(sizes[0].ScoreRows)
+	if err := a.score(ctx, p, sizes[0].ScoreRows); err != nil {
+		return err
+	}
+	if sizes[0].Detections > 0 {
+		if err := a.detect(ctx, t, p, h, work); err != nil {
+			return err
+		}
+	}
+	return a.publishScores(ctx, t, p, h, work)
+}
+
+// score computes rows of partner_scores, in pieces that bound the store's memory.
+func (a *Aggregator) score(ctx context.Context, p chstore.Params, rows uint64) error {
+	n := a.scoring
+	m := &a.cfg.Model
+	p = with(p, chstore.Params{
+		"half_lives": m.HalfLives(), "weights": n.Weight[:], "imputed_values": n.Imputed[:],
+		"bar_activity": m.Activity.Bar, "bar_content": m.Content.Bar,
+		"bar_training": m.Training.Bar, "bar_pipeline": m.Pipeline.Bar,
+		"compliance_share": n.ComplianceShare, "cadence": n.Cadence,
+		"nps_pseudo": n.NPSPseudo, "nps_prior": n.NPSPrior, "coverage_min": n.CoverageMin,
+		"steady": n.Steady, "strong": n.Strong, "margin": n.Margin,
+	})
+	limit := uint64(a.cfg.ScoreRowsMax)
+	chunks := (rows + limit - 1) / limit
+	for chunk := range chunks {
+		q := with(p, chstore.Params{"chunks": chunks, "chunk": chunk})
+		if err := a.deps.Store.Exec(ctx, query("scores"), q); err != nil {
+			return fmt.Errorf("scoring: %w", err)
+		}
+	}
+	return nil
+}
+
+// drop removes the work tables of a batch.
+func (a *Aggregator) drop(ctx context.Context, batch uint64) error {
+	for _, table := range []string{"agg_keys", "agg_days", "agg_partners"} {
+		// A partition expression takes no parameters; batch is a number.
+		if err := a.deps.Store.Exec(ctx, "ALTER TABLE "+table+" DROP PARTITION "+strconv.FormatUint(batch, 10), nil); err != nil {
+			return fmt.Errorf("dropping the batch from %s: %w", table, err)
+		}
+	}
+	return nil
+}
+
+// sweepInterval is how often finished hours of marks are looked for.
+const sweepInterval = 10 * time.Minute
+
+// sweep drops hours of dirty_days that are worked off and old.
+func (a *Aggregator) sweep(ctx context.Context) error {
+	now := a.deps.Now()
+	if now.Sub(a.swept) < sweepInterval {
+		return nil
+	}
+	var hours []struct {
+		ID string `ch:"id"`
+	}
+	before := now.Add(-a.cfg.MarksKept).UTC().Truncate(time.Hour).Format(time.DateTime)
+	if err := a.deps.Store.Select(ctx, &hours, query("done_hours"), chstore.Params{"before": before}); err != nil {
+		return fmt.Errorf("reading finished hours: %w", err)
+	}
+	for _, hour := range hours {
+		for _, r := range hour.ID {
+			if (r < '0' || r > '9') && (r < 'a' || r > 'f') && r != '-' {
+				return fmt.Errorf("dropping finished hours: partition id %q is not one of an hour", hour.ID)
+			}
+		}
+		if err := a.deps.Store.Exec(ctx, "ALTER TABLE dirty_days DROP PARTITION ID '"+hour.ID+"'", nil); err != nil {
+			return fmt.Errorf("dropping a finished hour: %w", err)
+		}
+	}
+	a.swept = now
+	return nil
+}
+
+// measuresType is the type of the measures of partner_daily, in column order: 42
+// counts and the score's four inputs.
+func measuresType() string {
+	return "Tuple(" + strings.Repeat("UInt64, ", 42) + "Int64, Int64, Int64, Int64)"
+}

@@ -1,0 +1,95 @@
+package aggregator
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"partnerpulse/internal/detect"
+	"partnerpulse/internal/score"
+)
+
+// Config holds the settings of the aggregator; start from DefaultConfig.
+type Config struct {
+	// Interval is the pause between ticks while there is nothing to do.
+	Interval time.Duration `yaml:"interval"`
+	// RetryMax bounds the pause after errors.
+	RetryMax time.Duration `yaml:"retry_max"`
+	// StopTimeout is how long a batch may go on after a stop was asked for.
+	StopTimeout time.Duration `yaml:"stop_timeout"`
+	// BatchKeysMax bounds the dirty keys, and the partners that have fallen behind,
+	// of one batch of a tenant.
+	BatchKeysMax int `yaml:"batch_keys_max"`
+	// ScoreRowsMax bounds the rows that one score statement computes; it bounds the
+	// store's memory.
+	ScoreRowsMax int `yaml:"score_rows_max"`
+	// PublishAgeDaysMax is how many days old a transition may be and still be
+	// published; older ones, of a backfill say, are recorded as historical.
+	PublishAgeDaysMax int `yaml:"publish_age_days_max"`
+	// MarksKept is how long worked-off hours of dirty_days are kept.
+	MarksKept time.Duration `yaml:"marks_kept"`
+	// Timezone is the IANA zone of tenants that are not listed.
+	Timezone string   `yaml:"timezone"`
+	Tenants  []Tenant `yaml:"-"`
+	// DealStages are the stages of a deal in order, lower case; a change to a later
+	// one is a step forward. A change from or to a stage not listed counts as one.
+	DealStages []string `yaml:"deal_stages"`
+	// Model is the score model; its changes need another version.
+	Model score.Model `yaml:"model"`
+	// Detect is the drop detector.
+	Detect detect.Config `yaml:"detect"`
+}
+
+// Tenant holds what differs between tenants.
+type Tenant struct {
+	ID       string `yaml:"id"`
+	Timezone string `yaml:"timezone"` // IANA zone whose midnights separate days
+}
+
+// DefaultConfig gives the documented defaults. The detector expects a fifth of
+// the week's average on Saturdays and Sundays, as business portals see.
+func DefaultConfig() Config {
+	d := detect.DefaultConfig()
+	d.WeekdayProfile = [7]float64{.2, 1.3, 1.3, 1.3, 1.3, 1.3, .3}
+	return Config{
+		Interval: time.Second, RetryMax: 30 * time.Second, StopTimeout: 10 * time.Second,
+		BatchKeysMax: 20_000, ScoreRowsMax: 200_000,
+		PublishAgeDaysMax: 7, MarksKept: 24 * time.Hour, Timezone: "UTC",
+		DealStages: []string{
+			"lead", "registered", "qualification", "qualified", "discovery", "demo", "evaluation",
+			"proposal", "quote", "negotiation", "contract", "commit", "closed", "won", "closed_won",
+		},
+		Model: score.DefaultModel(), Detect: d,
+	}
+}
+
+// ErrConfig is wrapped by the errors of Config.Validate.
+var ErrConfig = errors.New("aggregator configuration is invalid")
+
+// Validate reports everything that is out of range.
+func (c *Config) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("%w: "+format, append([]any{ErrConfig}, args...)...))
+		}
+	}
+	check(c.Interval > 0 && c.RetryMax >= c.Interval, "interval %s and retry_max %s: need 0 < interval ≤ retry_max", c.Interval, c.RetryMax)
+	check(c.StopTimeout >= 0, "stop_timeout %s is negative", c.StopTimeout)
+	check(c.BatchKeysMax > 0, "batch_keys_max %d is not positive", c.BatchKeysMax)
+	check(c.ScoreRowsMax > 0, "score_rows_max %d is not positive", c.ScoreRowsMax)
+	check(c.PublishAgeDaysMax >= 0, "publish_age_days_max %d is negative", c.PublishAgeDaysMax)
+	check(c.MarksKept >= time.Hour, "marks_kept %s is less than an hour", c.MarksKept)
+	zone := func(name, tz string) {
+		_, err := time.LoadLocation(tz)
+		check(err == nil && tz != "" && tz != "Local", "%s %q is not an IANA time zone", name, tz)
+	}
+	zone("timezone", c.Timezone)
+	seen := make(map[string]bool)
+	for _, t := range c.Tenants {
+		check(t.ID != "" && !seen[t.ID], "tenant %q is empty or stands twice", t.ID)
+		seen[t.ID] = true
+		zone("timezone of tenant "+t.ID, t.Timezone)
+	}
+	return errors.Join(append(errs, c.Model.Validate(), c.Detect.Validate())...)
+}

@@ -1,0 +1,121 @@
+package aggregator
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"partnerpulse/internal/chstore"
+	"partnerpulse/internal/detect"
+)
+
+// detectInput is one row of detect_inputs.sql. Days without sessions are left out.
+type detectInput struct {
+	Partner string   `ch:"partner_id"`
+	First   int32    `ch:"first"`   // first day with an event
+	State   string   `ch:"state"`   // after the day before Start; empty: none
+	Start   int32    `ch:"start"`   // first day to see
+	Through int32    `ch:"through"` // last day to see
+	Days    []int32  `ch:"days"`
+	Counts  []uint64 `ch:"counts"`
+}
+
+// transition is a detected transition with whose it is.
+type transition struct {
+	partner string
+	detect.Transition
+}
+
+// detect runs the detector over the days that changed, stores its state by day,
+// and publishes and records the transitions that nobody has been told yet. The
+// state is stored before anything is published, the record of a transition after.
+func (a *Aggregator) detect(ctx context.Context, t *tenant, p chstore.Params, h horizon, work *Work) error {
+	var inputs []detectInput
+	if err := a.deps.Store.Select(ctx, &inputs, query("detect_inputs"), with(p, chstore.Params{"config": a.detector.Hash()})); err != nil {
+		return fmt.Errorf("reading detection inputs: %w", err)
+	}
+	var rows stateRows
+	var found []transition
+	for i := range inputs {
+		in := &inputs[i]
+		transitions, err := a.detectPartner(t.id, in, p["batch"].(uint64), &rows)
+		if err != nil {
+			return fmt.Errorf("detecting partner %s: %w", in.Partner, err)
+		}
+		found = append(found, transitions...)
+	}
+	if err := a.deps.Store.InsertColumns(ctx, "detector_state", rows.columns()); err != nil {
+		return fmt.Errorf("writing detector states: %w", err)
+	}
+	return a.alert(ctx, t, p, h, found, work)
+}
+
+// detectPartner steps one partner's detector through its days.
+func (a *Aggregator) detectPartner(tenantID string, in *detectInput, batch uint64, rows *stateRows) ([]transition, error) {
+	state := a.detector.Start(detect.Day(in.First))
+	if in.State != "" {
+		resumed, err := a.detector.Resume([]byte(in.State))
+		if err != nil {
+			return nil, fmt.Errorf("resuming: %w", err)
+		}
+		state = resumed
+	}
+	counts := make(map[int32]int, len(in.Days))
+	for i, day := range in.Days {
+		counts[day] = int(in.Counts[i])
+	}
+	var found []transition
+	for day := int32(state.Next); day <= in.Through; day++ {
+		var obs detect.Observation
+		state, obs = a.detector.Step(state, detect.Input{Sessions: counts[day], Factor: 1})
+		encoded, err := state.Encode()
+		if err != nil {
+			return nil, err
+		}
+		rows.add(tenantID, in.Partner, a.detector.Hash(), &obs, string(encoded), batch)
+		for _, tr := range obs.Transitions {
+			if tr.Status.Published() {
+				found = append(found, transition{in.Partner, tr})
+			}
+		}
+	}
+	return found, nil
+}
+
+// stateRows collects rows of detector_state by column.
+type stateRows struct {
+	tenant, partner, config, dropStatus, ghostStatus, neverStatus, state []string
+	day                                                                  []time.Time
+	sessions, ver                                                        []uint64
+	armed                                                                []uint8
+	expected, baseline, dropS, dropH, ghostS, ghostH                     []float64
+}
+
+func (r *stateRows) add(tenantID, partner, config string, o *detect.Observation, state string, batch uint64) {
+	r.tenant, r.partner, r.config = append(r.tenant, tenantID), append(r.partner, partner), append(r.config, config)
+	r.day = append(r.day, o.Day.Time())
+	r.sessions = append(r.sessions, uint64(o.Sessions))
+	r.expected, r.baseline = append(r.expected, o.Expected), append(r.baseline, o.BaselineRate)
+	armed := uint8(0)
+	if o.Armed {
+		armed = 1
+	}
+	r.armed = append(r.armed, armed)
+	r.dropStatus = append(r.dropStatus, string(o.Drop.Status))
+	r.dropS, r.dropH = append(r.dropS, o.Drop.Statistic), append(r.dropH, o.Drop.Threshold)
+	r.ghostStatus = append(r.ghostStatus, string(o.Ghosting.Status))
+	r.ghostS, r.ghostH = append(r.ghostS, o.Ghosting.Statistic), append(r.ghostH, o.Ghosting.Threshold)
+	r.neverStatus = append(r.neverStatus, string(o.Never.Status))
+	r.state, r.ver = append(r.state, state), append(r.ver, batch)
+}
+
+func (r *stateRows) columns() []chstore.Column {
+	return []chstore.Column{
+		{Name: "tenant", Values: r.tenant}, {Name: "partner_id", Values: r.partner}, {Name: "day", Values: r.day},
+		{Name: "config", Values: r.config}, {Name: "sessions", Values: r.sessions},
+		{Name: "expected", Values: r.expected}, {Name: "baseline_rate", Values: r.baseline}, {Name: "armed", Values: r.armed},
+		{Name: "drop_status", Values: r.dropStatus}, {Name: "drop_statistic", Values: r.dropS}, {Name: "drop_threshold", Values: r.dropH},
+		{Name: "ghosting_status", Values: r.ghostStatus}, {Name: "ghosting_statistic", Values: r.ghostS}, {Name: "ghosting_threshold", Values: r.ghostH},
+		{Name: "never_status", Values: r.neverStatus}, {Name: "state", Values: r.state}, {Name: "ver", Values: r.ver},
+	}
+}

@@ -1,0 +1,202 @@
+// Package aggregator turns stored events into daily metrics, sessions, scores
+// and alerts. It recomputes what the dirty keys name and nothing else, always
+// from the events themselves, so that repetition and lateness cannot change a
+// number: the same events give the same rows.
+//
+// One batch of a tenant goes: take dirty keys and partners that have fallen
+// behind → sessions → partner_daily → scores → detection → publish → progress →
+// mark the keys done. Each step can be repeated. A row of partner_daily that is
+// newer than its partner's progress tells the later steps what to redo, so an
+// interruption anywhere leaves nothing out.
+package aggregator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"partnerpulse/internal/chstore"
+	"partnerpulse/internal/detect"
+	"partnerpulse/internal/kafkabus"
+	"partnerpulse/internal/score"
+)
+
+// Store is what the aggregator needs of ClickHouse.
+type Store interface {
+	Exec(ctx context.Context, query string, p chstore.Params) error
+	Select(ctx context.Context, dest any, query string, p chstore.Params) error
+	InsertColumns(ctx context.Context, table string, cols []chstore.Column) error
+}
+
+// Publisher makes messages durable: nil means that all are.
+type Publisher interface {
+	Publish(ctx context.Context, msgs ...kafkabus.Message) error
+}
+
+// Deps are the things that the aggregator talks to.
+type Deps struct {
+	Store     Store
+	Publisher Publisher
+	Now       func() time.Time // nil: time.Now
+}
+
+// Aggregator runs one worker. Make it with New, start it with Run.
+type Aggregator struct {
+	cfg      Config
+	deps     Deps
+	log      *zap.Logger
+	metrics  *metrics
+	scoring  score.Integers
+	decay    [score.ComponentCount][]int64
+	detector *detect.Detector
+
+	lastBatch uint64
+	started   bool
+	swept     time.Time // when finished hours of marks were last looked for
+	tenants   map[string]*tenant
+}
+
+// New checks the configuration and prepares the models (about a second of one
+// core for the detector's thresholds). It does no I/O.
+func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) (*Aggregator, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("checking aggregator: %w", err)
+	}
+	detector, err := detect.New(cfg.Detect)
+	if err != nil {
+		return nil, err
+	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	a := &Aggregator{
+		cfg: cfg, deps: deps, log: log, metrics: newMetrics(reg),
+		scoring: cfg.Model.Integers(), decay: cfg.Model.Decay(), detector: detector,
+		tenants: make(map[string]*tenant),
+	}
+	for _, t := range cfg.Tenants {
+		loc, err := time.LoadLocation(t.Timezone)
+		if err != nil {
+			return nil, fmt.Errorf("checking aggregator: time zone of tenant %s: %w", t.ID, err)
+		}
+		a.tenants[t.ID] = newTenant(t.ID, loc)
+	}
+	return a, nil
+}
+
+// Run works until ctx ends. Errors are logged, counted and retried with backoff:
+// nothing is lost meanwhile, because the dirty keys stay. A batch that is under
+// way when ctx ends gets Config.StopTimeout to finish.
+func (a *Aggregator) Run(ctx context.Context) error {
+	retry := backoff.NewExponentialBackOff()
+	retry.InitialInterval, retry.MaxInterval = a.cfg.Interval, a.cfg.RetryMax
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		work, err := a.detached(ctx)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			a.log.Info("stopped within a batch; it will be repeated", zap.Error(err))
+			return nil
+		case err != nil:
+			wait := retry.NextBackOff()
+			a.log.Error("aggregating failed", zap.Error(err), zap.Duration("retry_in", wait))
+			timer.Reset(wait)
+		case work.More:
+			retry.Reset()
+			timer.Reset(0)
+		default:
+			retry.Reset()
+			timer.Reset(a.cfg.Interval)
+		}
+	}
+}
+
+// detached runs one tick that outlives ctx by at most StopTimeout.
+func (a *Aggregator) detached(ctx context.Context) (Work, error) {
+	tick, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(a.cfg.StopTimeout)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-tick.Done():
+		}
+	})
+	defer stop()
+	return a.Tick(tick)
+}
+
+// Work says what a tick did.
+type Work struct {
+	Keys      int  // dirty keys worked off
+	Partners  int  // partners brought up to date
+	ScoreRows int  // rows of partner_scores written
+	Alerts    int  // transitions published
+	Scores    int  // scores published
+	More      bool // there was more than one batch holds
+}
+
+func (w *Work) add(o Work) {
+	w.Keys += o.Keys
+	w.Partners += o.Partners
+	w.ScoreRows += o.ScoreRows
+	w.Alerts += o.Alerts
+	w.Scores += o.Scores
+	w.More = w.More || o.More
+}
+
+// Tick works off one batch of each tenant that has something to do. A tenant that
+// fails does not hold up the others; their errors are joined.
+func (a *Aggregator) Tick(ctx context.Context) (Work, error) {
+	begin := time.Now()
+	work, err := a.tick(ctx)
+	a.metrics.observe(work, err, time.Since(begin), a.deps.Now())
+	return work, err
+}
+
+func (a *Aggregator) tick(ctx context.Context) (Work, error) {
+	if err := a.start(ctx); err != nil {
+		return Work{}, err
+	}
+	var dirty []struct {
+		Tenant string `ch:"tenant"`
+		Keys   uint64 `ch:"keys"`
+	}
+	if err := a.deps.Store.Select(ctx, &dirty, query("dirty_tenants"), nil); err != nil {
+		return Work{}, fmt.Errorf("reading dirty keys: %w", err)
+	}
+	keys := make(map[string]uint64, len(dirty))
+	total := uint64(0)
+	for _, d := range dirty {
+		keys[d.Tenant] = d.Keys
+		total += d.Keys
+		a.tenant(d.Tenant)
+	}
+	a.metrics.dirtyKeys.Set(float64(total))
+	var work Work
+	var errs []error
+	for _, id := range a.tenantIDs() {
+		w, err := a.batch(ctx, a.tenants[id], keys[id])
+		work.add(w)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("aggregating tenant %s: %w", id, err))
+		}
+	}
+	if len(errs) == 0 {
+		errs = append(errs, a.sweep(ctx))
+	}
+	return work, errors.Join(errs...)
+}

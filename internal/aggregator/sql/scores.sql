@@ -1,0 +1,132 @@
+-- Scores of the batch's partners for each day from from_day on, by the formulas of
+-- internal/score. Sums are integers: millionths times 2^30ths.
+INSERT INTO partner_scores
+(
+    tenant, model_version, partner_id, as_of, score, tier, coverage,
+    s_activity, s_content, s_training, s_pipeline, s_sentiment,
+    points_activity, points_content, points_training, points_pipeline, points_sentiment,
+    imputed_activity, imputed_content, imputed_training, imputed_pipeline, imputed_sentiment, ver
+)
+WITH
+    p AS
+    (
+        SELECT partner_id, from_day, through_day
+        FROM agg_partners
+        WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String} AND from_day <= through_day
+          AND cityHash64(partner_id) % {chunks:UInt64} = {chunk:UInt64}
+    ),
+    before AS
+    (
+        SELECT partner_id, ifNull(toInt64(score * 1000000), -1) AS score, tier
+        FROM partner_scores FINAL
+        WHERE tenant = {tenant:String} AND model_version = {model:String}
+          AND (partner_id, as_of) IN (SELECT partner_id, from_day - 1 FROM p)
+    ),
+    -- Every day of input meets every as_of that it counts for.
+    pairs AS
+    (
+        SELECT
+            d.partner_id AS partner_id, p.from_day AS from_day, toInt32(d.day) AS day,
+            arrayJoin(range(toInt32(greatest(p.from_day, d.day)), toInt32(p.through_day) + 1)) AS as_of,
+            as_of - day AS age,
+            d.v_activity, d.v_content, d.v_training, d.v_pipeline,
+            toInt64(d.nps_count) AS responses,
+            toInt64(d.nps_promoters) - toInt64(d.nps_detractors) AS net,
+            d.training_completed + d.training_passed + d.training_certified > 0 AS completed,
+            toInt64(d.cadence_days) AS cadence
+        FROM partner_daily AS d FINAL
+        INNER JOIN p ON p.partner_id = d.partner_id
+        WHERE d.tenant = {tenant:String} AND d.partner_id IN (SELECT partner_id FROM p)
+    ),
+    sums AS
+    (
+        SELECT
+            partner_id, as_of, any(from_day) AS from_day,
+            toFloat64(sum(toInt128(v_activity) * w.activity)) / 1073741824000000 AS x_activity,
+            toFloat64(sum(toInt128(v_content) * w.content)) / 1073741824000000 AS x_content,
+            toFloat64(sum(toInt128(v_training) * w.training)) / 1073741824000000 AS x_training,
+            toFloat64(sum(toInt128(v_pipeline) * w.pipeline)) / 1073741824000000 AS x_pipeline,
+            sum(toInt128(responses) * w.sentiment) + {nps_pseudo:Int64} AS n_sentiment,
+            sum(toInt128(net) * w.sentiment) + {nps_prior:Int64} AS net_sentiment,
+            maxIf(day, completed) AS last_completion,
+            argMaxIf(cadence, day, cadence > 0) AS committed
+        FROM pairs
+        INNER JOIN (SELECT * FROM score_decay FINAL WHERE half_lives = {half_lives:String}) AS w ON w.age = pairs.age
+        GROUP BY partner_id, as_of
+    ),
+    raw AS
+    (
+        SELECT
+            partner_id, as_of, from_day,
+            toInt64(floor(least(1, greatest(0, log1p(x_activity) / log1p({bar_activity:Float64}))) * 100000 + 0.5)) AS activity,
+            toInt64(floor(least(1, greatest(0, log1p(x_content) / log1p({bar_content:Float64}))) * 100000 + 0.5)) AS content,
+            toInt64(floor(least(1, greatest(0, log1p(x_training) / log1p({bar_training:Float64}))) * 100000 + 0.5)) AS achieved,
+            toInt64(floor(least(1, greatest(0, log1p(x_pipeline) / log1p({bar_pipeline:Float64}))) * 100000 + 0.5)) AS pipeline,
+            if(committed = 0, {cadence:Int64}, committed) AS cadence,
+            if(last_completion = 0, 0, least(100000, greatest(0,
+                intDiv((3 * cadence - 2 * toInt64(as_of - last_completion)) * 100000, cadence)))) AS compliance,
+            intDiv((1000 - {compliance_share:Int64}) * achieved + {compliance_share:Int64} * compliance, 1000) AS training,
+            toInt64(intDiv((net_sentiment + n_sentiment) * 50000, n_sentiment)) AS sentiment
+        FROM sums
+    ),
+    subs AS
+    (
+        SELECT
+            partner_id, as_of, from_day,
+            arrayMap(x -> toUInt8(toInt32(toDate(x)) > as_of), {feeds:Array(String)}) AS imputed,
+            {weights:Array(Int64)} AS weights,
+            arrayMap((i, value, s) -> if(i = 1, value, s), imputed, {imputed_values:Array(Int64)},
+                [activity, content, training, pipeline, sentiment]) AS s,
+            arrayMap((w, x) -> w * x, weights, s) AS points,
+            arraySum((w, i) -> if(i = 1, 0, w), weights, imputed) AS coverage,
+            if(coverage >= {coverage_min:Int64}, toInt64(arraySum(points)), -1) AS score
+        FROM raw
+    ),
+    steps AS
+    (
+        SELECT
+            subs.*, before.tier AS tier_before,
+            if(as_of = toInt32(from_day), if(before.partner_id = '' OR before.tier = '', -1, before.score),
+                lagInFrame(score) OVER
+                    (PARTITION BY partner_id ORDER BY as_of ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) AS last_score
+        FROM subs
+        LEFT JOIN before ON before.partner_id = subs.partner_id
+    ),
+    -- A tier is two latches, at steady and at strong. A latch moves when this day and
+    -- the one before are past the boundary by the margin; the first day with a score
+    -- sets it. 1 on, 0 off, -1 as before.
+    latches AS
+    (
+        SELECT *,
+            multiIf(score < 0, -1,
+                last_score < 0, toInt8(score >= {steady:Int64}),
+                least(score, last_score) >= {steady:Int64} + {margin:Int64}, 1,
+                greatest(score, last_score) <= {steady:Int64} - {margin:Int64}, 0, -1) AS set_steady,
+            multiIf(score < 0, -1,
+                last_score < 0, toInt8(score >= {strong:Int64}),
+                least(score, last_score) >= {strong:Int64} + {margin:Int64}, 1,
+                greatest(score, last_score) <= {strong:Int64} - {margin:Int64}, 0, -1) AS set_strong
+        FROM steps
+    ),
+    tiers AS
+    (
+        SELECT *,
+            if(countIf(set_steady >= 0) OVER w = 0, toInt8(tier_before IN ('steady', 'strong')),
+                argMaxIf(set_steady, as_of, set_steady >= 0) OVER w) AS is_steady,
+            if(countIf(set_strong >= 0) OVER w = 0, toInt8(tier_before = 'strong'),
+                argMaxIf(set_strong, as_of, set_strong >= 0) OVER w) AS is_strong
+        FROM latches
+        WINDOW w AS (PARTITION BY partner_id ORDER BY as_of ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+    )
+SELECT
+    {tenant:String}, {model:String}, partner_id, toDate(as_of),
+    if(score < 0, NULL, toDecimal64(score, 6) / 1000000),
+    multiIf(score < 0, '', is_strong = 1, 'strong', is_steady = 1, 'steady', 'at_risk'),
+    toDecimal64(coverage, 3) / 1000,
+    toDecimal64(s[1], 3) / 1000, toDecimal64(s[2], 3) / 1000, toDecimal64(s[3], 3) / 1000,
+    toDecimal64(s[4], 3) / 1000, toDecimal64(s[5], 3) / 1000,
+    toDecimal64(points[1], 6) / 1000000, toDecimal64(points[2], 6) / 1000000, toDecimal64(points[3], 6) / 1000000,
+    toDecimal64(points[4], 6) / 1000000, toDecimal64(points[5], 6) / 1000000,
+    imputed[1], imputed[2], imputed[3], imputed[4], imputed[5], {batch:UInt64}
+FROM tiers
+SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1

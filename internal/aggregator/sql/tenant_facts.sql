@@ -1,0 +1,21 @@
+-- The first day of each feed of the tenant and its newest day with events, over the
+-- batch's partners (all = 0) or all partners (all = 1). 65535 (2149-06-06) is never.
+SELECT
+    toInt32(if(countIf(active_users > 0) = 0, toDate(65535), minIf(day, active_users > 0))) AS activity,
+    toInt32(if(countIf(content_views > 0) = 0, toDate(65535), minIf(day, content_views > 0))) AS content,
+    toInt32(if(countIf(training > 0) = 0, toDate(65535), minIf(day, training > 0))) AS training_,
+    toInt32(if(countIf(pipeline > 0) = 0, toDate(65535), minIf(day, pipeline > 0))) AS pipeline_,
+    toInt32(if(countIf(nps_count > 0) = 0, toDate(65535), minIf(day, nps_count > 0))) AS sentiment,
+    toInt32(maxIf(day, events > 0)) AS newest
+FROM
+(
+    SELECT
+        day, active_users, content_views, nps_count, events,
+        training_enrolled + training_started + training_progressed + training_completed
+            + training_passed + training_failed + training_certified AS training,
+        deals_registered + deals_accepted + deals_rejected + deals_moved + deals_won + deals_lost AS pipeline
+    FROM partner_daily FINAL
+    WHERE tenant = {tenant:String}
+      AND ({all:UInt8} OR partner_id IN
+          (SELECT partner_id FROM agg_keys WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}))
+)

@@ -1,0 +1,172 @@
+package aggregator
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"partnerpulse/internal/chstore"
+	"partnerpulse/internal/event"
+	"partnerpulse/internal/score"
+	"partnerpulse/internal/session"
+)
+
+// tenant is what a worker remembers of a tenant. All of it can be read back from
+// the store.
+type tenant struct {
+	id     string
+	loc    *time.Location
+	loaded bool
+	feeds  score.Feeds // first day of each feed
+	newest int32       // newest local day with an event
+
+	// stale says to look for partners that have fallen behind, unknown also for
+	// those that this model has never scored; checked is what the last look that
+	// found all of them went by.
+	stale, unknown bool
+	checked        horizon
+}
+
+// horizon is what every partner of a tenant has to be brought up to.
+type horizon struct {
+	today    int32 // as_of of the newest score
+	complete int32 // last completed day: a later one has begun and has events
+	feeds    score.Feeds
+}
+
+func newTenant(id string, loc *time.Location) *tenant {
+	t := &tenant{id: id, loc: loc}
+	for i := range t.feeds {
+		t.feeds[i] = score.NoFeed
+	}
+	return t
+}
+
+// horizon at an instant. A day counts as complete once the tenant has events of a
+// later one: neither a backfill that has not got there yet nor a broken feed may
+// look like partners that went quiet.
+func (t *tenant) horizon(now time.Time) horizon {
+	today := session.LocalDay(now, t.loc)
+	return horizon{today: today, complete: max(0, min(today, t.newest)-1), feeds: t.feeds}
+}
+
+// tenant gives the state of a tenant, making it for one that is not configured.
+func (a *Aggregator) tenant(id string) *tenant {
+	t, ok := a.tenants[id]
+	if !ok {
+		loc, err := time.LoadLocation(a.cfg.Timezone)
+		if err != nil { // Validate has loaded it before
+			a.log.Error("loading the default time zone failed, using UTC", zap.Error(err))
+			loc = time.UTC
+		}
+		t = newTenant(id, loc)
+		a.tenants[id] = t
+	}
+	return t
+}
+
+func (a *Aggregator) tenantIDs() []string { return slices.Sorted(maps.Keys(a.tenants)) }
+
+// start reads, once, where the store stands, and clears what an interruption left.
+func (a *Aggregator) start(ctx context.Context) error {
+	if a.started {
+		return nil
+	}
+	var rows []struct {
+		Tenant string `ch:"tenant"`
+		Newest uint64 `ch:"newest"`
+	}
+	if err := a.deps.Store.Select(ctx, &rows, query("start"), nil); err != nil {
+		return fmt.Errorf("reading tenants: %w", err)
+	}
+	for _, r := range rows {
+		a.lastBatch = max(a.lastBatch, r.Newest)
+		a.tenant(r.Tenant)
+	}
+	var left []struct {
+		Batch uint64 `ch:"batch_id"`
+	}
+	if err := a.deps.Store.Select(ctx, &left, query("left_batches"), nil); err != nil {
+		return fmt.Errorf("reading batches left behind: %w", err)
+	}
+	for _, l := range left {
+		a.lastBatch = max(a.lastBatch, l.Batch)
+		if err := a.drop(ctx, l.Batch); err != nil {
+			return err
+		}
+	}
+	if err := a.writeDecay(ctx); err != nil {
+		return err
+	}
+	a.started = true
+	return nil
+}
+
+// writeDecay stores the model's decay weights; a repetition replaces equal rows.
+func (a *Aggregator) writeDecay(ctx context.Context) error {
+	var have []struct {
+		Rows uint64 `ch:"rows"`
+	}
+	p := chstore.Params{"half_lives": a.cfg.Model.HalfLives()}
+	if err := a.deps.Store.Select(ctx, &have, query("decay_rows"), p); err != nil {
+		return fmt.Errorf("reading decay weights: %w", err)
+	}
+	n := len(a.decay[score.Activity])
+	if len(have) == 1 && have[0].Rows == uint64(n) {
+		return nil
+	}
+	halfLives, ages := make([]string, n), make([]uint32, n)
+	for age := range n {
+		halfLives[age], ages[age] = a.cfg.Model.HalfLives(), uint32(age)
+	}
+	cols := []chstore.Column{{Name: "half_lives", Values: halfLives}, {Name: "age", Values: ages}}
+	for c, weights := range a.decay {
+		cols = append(cols, chstore.Column{Name: score.Component(c).String(), Values: weights})
+	}
+	if err := a.deps.Store.InsertColumns(ctx, "score_decay", cols); err != nil {
+		return fmt.Errorf("writing decay weights: %w", err)
+	}
+	return nil
+}
+
+// nextBatch gives an id that is later than every one before, whatever the clock does.
+func (a *Aggregator) nextBatch() uint64 {
+	a.lastBatch = max(a.lastBatch+1, uint64(max(0, a.deps.Now().UnixNano())))
+	return a.lastBatch
+}
+
+// params are the parameters of every statement of a batch; a statement uses those
+// that it names.
+func (a *Aggregator) params(t *tenant, batch uint64, h horizon) chstore.Params {
+	feeds := make([]string, score.ComponentCount)
+	for i, day := range h.feeds {
+		feeds[i] = date(day)
+	}
+	return chstore.Params{
+		"batch": batch, "tenant": t.id, "tz": t.loc.String(), "model": a.cfg.Model.Version,
+		"today": date(h.today), "complete": date(h.complete), "feeds": feeds,
+		"keys_max": uint64(a.cfg.BatchKeysMax),
+	}
+}
+
+// with adds parameters to a copy of p.
+func with(p chstore.Params, more chstore.Params) chstore.Params {
+	p = maps.Clone(p)
+	maps.Copy(p, more)
+	return p
+}
+
+// typeNames lists the event types that a predicate picks.
+func typeNames(pick func(event.Type) bool) []string {
+	var out []string
+	for _, t := range event.Types() {
+		if pick(t) {
+			out = append(out, string(t))
+		}
+	}
+	return out
+}
