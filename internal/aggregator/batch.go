@@ -237,8 +237,8 @@ func (a *Aggregator) sweep(ctx context.Context) error {
 	return nil
 }
 
-// measuresType is the type of the measures of partner_daily, in column order: 42
+// measuresType is the type of the measures of partner_daily, in column order: 43
 // counts and the score's four inputs.
 func measuresType() string {
-	return "Tuple(" + strings.Repeat("UInt64, ", 42) + "Int64, Int64, Int64, Int64)"
+	return "Tuple(" + strings.Repeat("UInt64, ", 43) + "Int64, Int64, Int64, Int64)"
 }

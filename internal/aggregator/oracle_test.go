@@ -55,6 +55,9 @@ func bruteDaily(events []sent, loc *time.Location, stages []string) map[key]dail
 			}
 			continue
 		}
+		if e.Type == event.PartnerUpserted {
+			row(k)["upserts"]++
+		}
 		if e.Type.IsDirectory() {
 			continue
 		}
@@ -350,7 +353,7 @@ func wantScores(t testing.TB, cfg aggregator.Config, days map[key]daily, today i
 				feeds[j] = min(feeds[j], k.Day)
 			}
 		}
-		if f, ok := first[k.Partner]; d["events"] > 0 && (!ok || k.Day < f) {
+		if f, ok := first[k.Partner]; (d["events"] > 0 || d["upserts"] > 0) && (!ok || k.Day < f) {
 			first[k.Partner] = k.Day
 		}
 		inputs[k.Partner] = append(inputs[k.Partner], score.Day{

@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS partner_daily
     nps_promoters        UInt64 COMMENT 'Answers 9 and 10',
     nps_detractors       UInt64 COMMENT 'Answers 0 to 6',
     cadence_days         UInt64 COMMENT 'Training cadence committed to on the day, days; 0: none set on the day',
+    upserts              UInt64 COMMENT 'partner.upserted of the day; the first begins the partner''s history',
     events               UInt64 COMMENT 'All counted events',
     v_activity           Int64 COMMENT 'Score input: active user-days, millionths',
     v_content            Int64 COMMENT 'Score input: quality of content views, by day of the session, millionths',

@@ -11,7 +11,7 @@ INSERT INTO partner_daily
     training_failed, training_certified,
     leads_referred, deals_registered, deals_accepted, deals_rejected, deals_moved, deals_forward,
     deals_won, deals_lost, meetings, support_requested, support_resolved,
-    nps_count, nps_sum, nps_promoters, nps_detractors, cadence_days, events,
+    nps_count, nps_sum, nps_promoters, nps_detractors, cadence_days, upserts, events,
     v_activity, v_content, v_training, v_pipeline, ver
 )
 WITH
@@ -40,6 +40,7 @@ WITH
         SELECT
             partner_id, local, actor, type,
             if(type IN {directory:Array(String)}, 0, count()) AS n,
+            countIf(type = 'partner.upserted') AS n_upserts,
             countIf(results_count = 0) AS n_zero,
             countIf(type = 'portal.login' AND JSONExtractRaw(data, 'success') = 'false') AS n_failed,
             -- Forward: to a later of the known stages; with an unknown stage on either
@@ -93,6 +94,7 @@ WITH
                 sumIf(n, type = 'support.resolved'),
                 sum(n_nps), sum(sum_nps), sum(n_promoters), sum(n_detractors),
                 max(commitment).3,
+                sum(n_upserts),
                 sum(n)
             ) AS counts,
             (
@@ -104,7 +106,7 @@ WITH
             ) AS inputs
         FROM kinds
         GROUP BY partner_id, local
-        HAVING sum(n) > 0 OR max(commitment).3 > 0
+        HAVING sum(n) > 0 OR sum(n_upserts) > 0 OR max(commitment).3 > 0
     ),
     started AS
     (
@@ -141,7 +143,7 @@ WITH
                 training_failed, training_certified,
                 leads_referred, deals_registered, deals_accepted, deals_rejected, deals_moved, deals_forward,
                 deals_won, deals_lost, meetings, support_requested, support_resolved,
-                nps_count, nps_sum, nps_promoters, nps_detractors, cadence_days, events,
+                nps_count, nps_sum, nps_promoters, nps_detractors, cadence_days, upserts, events,
                 v_activity, v_content, v_training, v_pipeline
             ), {measures:String}), 0
         FROM partner_daily FINAL

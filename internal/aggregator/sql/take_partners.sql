@@ -1,3 +1,5 @@
+-- A partner's history begins with its first event or its entry in the directory, so
+-- that one who never came has a score too, and can be told as never activated.
 -- How far back each partner of the batch has to be scored and detected again: from
 -- the first day whose row is newer than the partner's progress, from the day after
 -- the last that was done, or from the day a feed began. 65535 (2149-06-06) is never.
@@ -21,7 +23,7 @@ FROM
 (
     SELECT
         d.partner_id AS partner_id,
-        minIf(d.day, d.events > 0) AS first,
+        minIf(d.day, d.events > 0 OR d.upserts > 0) AS first,
         if(countIf(d.ver > p.ver) = 0, toDate(65535), minIf(d.day, d.ver > p.ver)) AS changed,
         any(p.ver) AS known,
         any(p.scored_through) AS scored,
@@ -34,6 +36,6 @@ FROM
     LEFT JOIN progress AS p ON p.partner_id = d.partner_id
     WHERE d.tenant = {tenant:String} AND d.partner_id IN (SELECT partner_id FROM keys)
     GROUP BY d.partner_id
-    HAVING countIf(d.events > 0) > 0
+    HAVING countIf(d.events > 0 OR d.upserts > 0) > 0
 )
 SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1
