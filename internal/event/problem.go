@@ -18,6 +18,7 @@ const (
 	CodeUnresolvedPartner Code = "unresolved_partner" // no partner given and none derivable
 	CodeForbiddenType     Code = "forbidden_type"     // the key lacks the scope that the type needs
 	CodeForbiddenPartner  Code = "forbidden_partner"  // the key or identity may not speak for it
+	CodeConflict          Code = "conflict"           // another event with this id was taken before
 	CodeUndecodable       Code = "undecodable"        // the enricher could not decode the record
 	CodeUnstorable        Code = "unstorable"         // ClickHouse refuses the row
 )
