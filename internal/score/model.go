@@ -96,19 +96,19 @@ type Model struct {
 	TierMargin float64 `json:"tier_margin" yaml:"tier_margin"`
 }
 
-// DefaultModel is model "1". Its bars are what a busy partner of a mid-size
-// programme sustains: two active users on every working day (activity), one
-// fully read document on each (content), a certification and six completions in
-// half a year (training), and a deal registered every ten days with a stage won
-// in between and one in three deals won (pipeline). Freezing the 80th percentile
-// of each segment makes another version. Missing feeds are imputed with the
-// middle of the scale.
+// DefaultModel is model "1". Its bars are round numbers near the 80th percentile of
+// the simulated programme, what a busy partner of a mid-size programme sustains:
+// two to three active users on every working day (activity), two well-read documents
+// on each (content), a certification and eight completions in half a year (training),
+// and a deal registered every ten days with a stage won in between and one in three
+// deals won (pipeline). Freezing the 80th percentile of each segment makes another
+// version. Missing feeds are imputed with the middle of the scale.
 func DefaultModel() Model {
 	return Model{
 		Version:         "1",
-		Activity:        ComponentModel{Weight: .20, HalfLifeDays: 14, Bar: 30, Imputed: 50},
-		Content:         ComponentModel{Weight: .15, HalfLifeDays: 30, Bar: 30, Imputed: 50},
-		Training:        ComponentModel{Weight: .25, HalfLifeDays: 90, Bar: 8, Imputed: 50},
+		Activity:        ComponentModel{Weight: .20, HalfLifeDays: 14, Bar: 50, Imputed: 50},
+		Content:         ComponentModel{Weight: .15, HalfLifeDays: 30, Bar: 100, Imputed: 50},
+		Training:        ComponentModel{Weight: .25, HalfLifeDays: 90, Bar: 10, Imputed: 50},
 		Pipeline:        ComponentModel{Weight: .30, HalfLifeDays: 45, Bar: 40, Imputed: 50},
 		Sentiment:       ComponentModel{Weight: .10, HalfLifeDays: 180, Imputed: 50},
 		ComplianceShare: .4, CadenceDays: 60, NPSPrior: 0, NPSPseudoResponses: 3,

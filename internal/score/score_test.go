@@ -37,10 +37,10 @@ func TestFormulas(t *testing.T) {
 	}
 	row := c.Rows(days, score.Feeds{}, 1014, 1014, none)[0]
 	sub := func(x, bar float64) int64 { return int64(math.Round(100_000 * math.Log1p(x) / math.Log1p(bar))) }
-	training := (600*sub(math.Exp2(-14./90), 8) + 400*100_000) / 1000 // completed 14 days ago: compliant
+	training := (600*sub(math.Exp2(-14./90), 10) + 400*100_000) / 1000 // completed 14 days ago: compliant
 	want := [score.ComponentCount]int64{
-		sub(2+.5, 30), // one half-life ago counts half
-		sub(.5*math.Exp2(-14./30), 30),
+		sub(2+.5, 50), // one half-life ago counts half
+		sub(.5*math.Exp2(-14./30), 100),
 		training,
 		sub(3*math.Exp2(-14./45), 40),
 		70_000, // (2·100 + 3·0)/5 = NPS 40
