@@ -23,30 +23,40 @@ var levels = map[string]int{
 	"internal/embedded": 4,
 
 	"internal/collector":  3,
+	"internal/durable":    3,
 	"internal/enricher":   3,
 	"internal/aggregator": 3,
 	"internal/console":    3,
 	"internal/simulate":   3,
+	"internal/xapistore":  3,
 
 	"internal/kafkabus":   2,
 	"internal/chstore":    2,
 	"internal/httpserver": 2,
+	"internal/keys":       2,
 
 	"internal/config":      1,
 	"internal/obs":         1,
-	"internal/keys":        1,
 	"internal/enrich":      1,
+	"internal/directory":   1,
+	"internal/identity":    1,
 	"internal/eventschema": 1,
+	"internal/spool":       1,
+	"internal/segment":     1,
 	"internal/tracker":     1,
+	"internal/cloudevents": 1,
+	"internal/xapi":        1,
 
 	"internal/event":   0,
+	"internal/secret":  0,
 	"internal/score":   0,
-	"internal/session": 0,
+	"internal/session": 1, // pure, but speaks of event types
 	"internal/detect":  0,
 	"schemas":          0,
 
 	// Only for tests, which may use everything.
 	"internal/browsertest": 6,
+	"internal/clienttest":  6,
 	"internal/e2e":         6,
 }
 

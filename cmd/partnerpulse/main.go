@@ -40,6 +40,7 @@ type cli struct {
 	Simulate   simulateCmd   `cmd:"" help:"Send realistic portal traffic to a collector."`
 	Doctor     doctorCmd     `cmd:"" help:"Check configuration, engines, ports and disk, and say how to mend what is wrong."`
 	Config     configCmd     `cmd:"" help:"Check or show the configuration."`
+	Keys       keysCmd       `cmd:"" help:"Make write keys, and sign identities to try them."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 

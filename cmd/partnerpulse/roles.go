@@ -35,6 +35,7 @@ func (g *globals) role(ctx context.Context, role app.Role) error {
 		return err
 	}
 	defer log.Sync() //nolint:errcheck // standard error cannot always be synced
+	cfg.Reload = onHangup(ctx, cfg)
 	return app.RunRole(ctx, role, cfg, log, obs.NewRegistry())
 }
 

@@ -62,6 +62,7 @@ func (u *upCmd) Run(ctx context.Context, g *globals) error {
 			Progress: simulate.NewProgressPrinter(os.Stderr, simulate.IsTerminal(os.Stderr)),
 		}
 	}
+	cfg.Reload = onHangup(ctx, cfg)
 	return app.Up(ctx, cfg, opt, log, obs.NewRegistry())
 }
 

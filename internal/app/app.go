@@ -17,7 +17,6 @@ import (
 	"partnerpulse/internal/eventschema"
 	"partnerpulse/internal/httpserver"
 	"partnerpulse/internal/kafkabus"
-	"partnerpulse/internal/keys"
 	"partnerpulse/internal/tracker"
 	"partnerpulse/schemas"
 )
@@ -69,20 +68,27 @@ func (a *app) collector(l net.Listener) (Part, error) {
 	if err != nil {
 		return Part{}, fmt.Errorf("compiling the event schemas: %w", err)
 	}
-	ring, err := keys.NewRing(a.cfg.Keys)
-	if err != nil {
-		return Part{}, fmt.Errorf("reading keys: %w", err)
-	}
-	producer := a.producer("collector")
-	c, err := collector.New(a.cfg.collector(), collector.Deps{
-		Publisher: producer, Keys: ring, Schemas: schemaSet, TrackerJS: tracker.Script(),
-	}, a.log.Named("collector"), a.registerer("collector"))
+	look, err := a.lookups()
 	if err != nil {
 		return Part{}, err
 	}
-	srv := httpserver.New(a.cfg.Collector.HTTP, l, c.Handler(), c.Ready, a.reg, a.log.Named("collector"))
+	out, err := a.outlet()
+	if err != nil {
+		return Part{}, err
+	}
+	known, closeKnown, err := a.statements()
+	if err != nil {
+		return Part{}, errors.Join(err, out.close())
+	}
+	c, err := collector.New(a.cfg.collector(), collector.Deps{
+		Publisher: out, Keys: look.ring, Directory: look.directory, Schemas: schemaSet, TrackerJS: tracker.Script(), Statements: known,
+	}, a.log.Named("collector"), a.registerer("collector"))
+	if err != nil {
+		return Part{}, errors.Join(err, out.close(), closeKnown())
+	}
+	srv := httpserver.New(a.cfg.Collector.HTTP, l, c.Handler(), out.ready(c.Ready), a.reg, a.log.Named("collector"))
 	return Part{Name: "collector", Run: func(ctx context.Context) error {
-		return errors.Join(srv.Run(ctx), producer.Close())
+		return errors.Join(out.run(ctx, func(ctx context.Context) error { return look.run(ctx, srv.Run) }), closeKnown())
 	}}, nil
 }
 

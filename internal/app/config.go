@@ -15,6 +15,8 @@ import (
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/collector"
 	"partnerpulse/internal/console"
+	"partnerpulse/internal/directory"
+	"partnerpulse/internal/durable"
 	"partnerpulse/internal/enricher"
 	"partnerpulse/internal/httpserver"
 	"partnerpulse/internal/kafkabus"
@@ -32,6 +34,8 @@ type Config struct {
 	Enricher   EnricherConfig    `yaml:"enricher"`
 	Aggregator aggregator.Config `yaml:"aggregator"`
 	Console    ConsoleConfig     `yaml:"console"`
+	// Reload asks to read the collector's KeysFile at once; nil: nobody asks.
+	Reload <-chan struct{} `yaml:"-"`
 	// Ops is the listener of enricher and aggregator: /healthz, /readyz, /metrics.
 	// An empty addr turns it off.
 	Ops httpserver.Config `yaml:"ops"`
@@ -54,6 +58,14 @@ type KafkaConfig struct {
 type CollectorConfig struct {
 	HTTP             httpserver.Config `yaml:"http"`
 	collector.Config `yaml:",inline"`
+	// Spool keeps on disk what Kafka does not take. With an empty dir there is none:
+	// then events are refused while Kafka is away. `up` puts it into its data directory.
+	Spool durable.Config `yaml:"spool"`
+	// KeysFile holds more keys, a YAML list as under keys. It is read again when it
+	// changes and on SIGHUP; a broken one leaves the keys as they were.
+	KeysFile string `yaml:"keys_file"`
+	// Directory bounds what is known of users and their partners.
+	Directory directory.Config `yaml:"directory"`
 }
 
 // EnricherConfig is the enricher and how it reads its topic.
@@ -85,7 +97,7 @@ func DefaultConfig() Config {
 		Log:        LogConfig{Level: "info", Format: "console"},
 		Kafka:      KafkaConfig{Config: kafkabus.Config{ClientID: "partnerpulse"}, Partitions: kafkabus.PartitionsDefault},
 		ClickHouse: chstore.DefaultConfig(),
-		Collector:  CollectorConfig{HTTP: httpserver.DefaultConfig("127.0.0.1:8080"), Config: collector.DefaultConfig()},
+		Collector:  CollectorConfig{HTTP: httpserver.DefaultConfig("127.0.0.1:8080"), Config: collector.DefaultConfig(), Spool: durable.DefaultConfig(), Directory: directory.DefaultConfig()},
 		Enricher: EnricherConfig{
 			ConsumerConfig: kafkabus.DefaultConsumerConfig("partnerpulse-enricher"), Config: enricher.DefaultConfig(),
 		},
@@ -114,10 +126,11 @@ func (c *Config) Validate() error {
 	}
 	col := c.collector()
 	add("collector", col.Validate())
+	add("collector", c.Collector.Spool.Validate())
 	agg := c.aggregator()
 	add("aggregator", agg.Validate())
-	_, err := keys.NewRing(c.Keys)
-	add("keys", err)
+	add("collector.directory", c.Collector.Directory.Validate())
+	add("keys", c.checkKeys())
 	for name, t := range c.Tenants {
 		_, err := t.location()
 		add("tenants."+name, err)

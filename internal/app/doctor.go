@@ -41,6 +41,9 @@ func Diagnose(ctx context.Context, cfg Config, dataDir string, log *zap.Logger) 
 		found("configuration", "valid", cfg.Validate(), "see `partnerpulse config show` for all keys"),
 		found("data directory", dataDir, writable(dataDir), "choose another with --data-dir, or make it writable"),
 	}
+	if dir := cfg.Collector.Spool.Dir; dir != "" {
+		out = append(out, found("spool", dir, writable(dir), "choose another collector.spool.dir, or make it writable"))
+	}
 	if len(cfg.Kafka.Brokers) == 0 {
 		out = append(out, Finding{Check: "Kafka", OK: true, Detail: "not configured: `up` starts an embedded one"})
 	} else {

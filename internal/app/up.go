@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -79,6 +80,9 @@ func (u *upper) run(ctx context.Context) error {
 	if err := u.keys(); err != nil {
 		return err
 	}
+	if u.cfg.Collector.Spool.Dir == "" {
+		u.cfg.Collector.Spool.Dir = filepath.Join(u.opt.DataDir, "spool")
+	}
 	if err := u.cfg.Validate(); err != nil {
 		return err
 	}
@@ -108,8 +112,14 @@ func (u *upper) run(ctx context.Context) error {
 
 // keys makes keys when none are configured.
 func (u *upper) keys() error {
-	if len(u.cfg.Keys) > 0 {
-		u.at.Tenant = u.cfg.Keys[0].Tenant
+	configured, err := u.cfg.allKeys()
+	if err != nil {
+		return err
+	}
+	if len(configured) > 0 || u.cfg.Collector.KeysFile != "" {
+		if len(configured) > 0 {
+			u.at.Tenant = configured[0].Tenant
+		}
 		return nil
 	}
 	local, err := EnsureLocalKeys(u.opt.DataDir, u.opt.Tenant, u.opt.Portal)

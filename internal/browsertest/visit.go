@@ -131,7 +131,10 @@ func run(script string) chromedp.Action[chromedp.Void] {
 // follow clicks a link and waits for something on the page that it leads to.
 func follow(link, there string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		return chromedp.Do(ctx, chromedp.Click(chromedp.CSS(link)), chromedp.WaitVisible(chromedp.CSS(there)))
+		if err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(link)), chromedp.WaitVisible(chromedp.CSS(there))); err != nil {
+			return err
+		}
+		return loaded(ctx)
 	}
 }
 
@@ -149,11 +152,31 @@ func pin(playbook string) func(context.Context) error {
 // search types a query into the portal's header.
 func search(query, there string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		return chromedp.Do(ctx,
+		err := chromedp.Do(ctx,
 			run(`document.getElementById("find").value = ""`),
 			chromedp.SendKeys(chromedp.CSS("#find"), query+kb.Enter),
 			chromedp.WaitVisible(chromedp.CSS(there)),
 		)
+		if err != nil {
+			return err
+		}
+		return loaded(ctx)
+	}
+}
+
+// loaded waits until the page's scripts have run. A person is slower than that; a
+// driver could leave a page before the tracker has seen it.
+func loaded(ctx context.Context) error {
+	for {
+		done, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.readyState === "complete"`))
+		if err != nil || done {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 }
 

@@ -58,7 +58,8 @@ type errorRow struct {
 	Message string     `json:"message"`
 }
 
-// answerEvents tells what became of each event: 202, or 400 when none was taken.
+// answerEvents tells what became of each event: 202, or 400 when none was taken, or
+// 403 when that was because they claim to be somebody else's.
 func (c *Collector) answerEvents(w http.ResponseWriter, out *outcome) int {
 	body := answerBody{Accepted: len(out.accepted), Rejected: len(out.rejected)}
 	for _, r := range out.rejected {
@@ -67,7 +68,10 @@ func (c *Collector) answerEvents(w http.ResponseWriter, out *outcome) int {
 		})
 	}
 	status := http.StatusAccepted
-	if body.Accepted == 0 && body.Rejected > 0 {
+	switch {
+	case out.allForbidden():
+		status = http.StatusForbidden
+	case body.Accepted == 0 && body.Rejected > 0:
 		status = http.StatusBadRequest
 	}
 	c.writeJSON(w, status, &body)
@@ -76,9 +80,13 @@ func (c *Collector) answerEvents(w http.ResponseWriter, out *outcome) int {
 
 // answerBeacon says that the request was dealt with. The page has gone, nobody
 // reads more; what was refused is on the rejects topic.
-func (c *Collector) answerBeacon(w http.ResponseWriter, _ *outcome) int {
-	w.WriteHeader(http.StatusNoContent)
-	return http.StatusNoContent
+func (c *Collector) answerBeacon(w http.ResponseWriter, out *outcome) int {
+	status := http.StatusNoContent
+	if out.allForbidden() {
+		status = http.StatusForbidden
+	}
+	w.WriteHeader(status)
+	return status
 }
 
 // refuse answers a failure and counts it.

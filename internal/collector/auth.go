@@ -8,12 +8,15 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"partnerpulse/internal/directory"
 	"partnerpulse/internal/event"
+	"partnerpulse/internal/identity"
 	"partnerpulse/internal/keys"
 )
 
-// authenticate finds the key and applies its scope and its origin allow-list. It
-// sets the CORS headers, so that a page can read the refusals that follow.
+// authenticate finds the key and applies its scope, its origin allow-list, its rate
+// and its signed identity. It sets the CORS headers, so that a page can read the
+// refusals that follow.
 func (c *Collector) authenticate(w http.ResponseWriter, r *http.Request) (*keys.Key, *failure) {
 	origin := r.Header.Get("Origin")
 	key, err := c.deps.Keys.Authenticate(r)
@@ -33,6 +36,12 @@ func (c *Collector) authenticate(w http.ResponseWriter, r *http.Request) (*keys.
 	if !key.Has(keys.Write) {
 		return nil, &failure{http.StatusForbidden, "missing_scope", "this key lacks the scope \"write\", which sending events needs", 0}
 	}
+	if fail := c.limits.check(key); fail != nil {
+		return nil, fail
+	}
+	if fail := c.checkIdentity(r, key); fail != nil {
+		return nil, fail
+	}
 	return key, nil
 }
 
@@ -44,6 +53,8 @@ func authCode(err error) string {
 		return "server_key_in_url"
 	case errors.Is(err, keys.ErrMalformedAuthorization):
 		return "malformed_authorization"
+	case errors.Is(err, keys.ErrExpiredKey):
+		return "expired_key"
 	}
 	return "unknown_key"
 }
@@ -69,13 +80,21 @@ func allowOrigin(w http.ResponseWriter, origin string, anyOrigin bool) {
 	h.Set("Access-Control-Expose-Headers", "Retry-After")
 }
 
+// preflightHeaders are what browsers may send; the last two are Segment's and RudderStack's.
+const preflightHeaders = "Authorization, Content-Type, Content-Encoding, " + identityHeader + ", X-Retry-Count, AnonymousId"
+
 // preflight answers a browser that asks before sending. The key is known only when
 // it is in the address; else it is enough that some browser key has the origin.
 func (c *Collector) preflight(w http.ResponseWriter, r *http.Request, name string) {
+	c.preflightFor(w, r, name, "POST", preflightHeaders)
+}
+
+// preflightFor is preflight for other methods and headers.
+func (c *Collector) preflightFor(w http.ResponseWriter, r *http.Request, name, methods, headers string) {
 	h := w.Header()
 	origin := r.Header.Get("Origin")
 	if origin == "" {
-		h.Set("Allow", "POST, OPTIONS")
+		h.Set("Allow", methods+", OPTIONS")
 		w.WriteHeader(http.StatusNoContent)
 		c.metrics.requests.WithLabelValues(name, "204", "").Inc()
 		return
@@ -94,8 +113,8 @@ func (c *Collector) preflight(w http.ResponseWriter, r *http.Request, name strin
 		return
 	}
 	allowOrigin(w, origin, anyOrigin)
-	h.Set("Access-Control-Allow-Methods", "POST")
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Content-Encoding")
+	h.Set("Access-Control-Allow-Methods", methods)
+	h.Set("Access-Control-Allow-Headers", headers)
 	h.Set("Access-Control-Max-Age", "86400")
 	w.WriteHeader(http.StatusNoContent)
 	c.metrics.requests.WithLabelValues(name, "204", "").Inc()
@@ -109,6 +128,10 @@ type arrival struct {
 	ip        string // truncated
 	userAgent string // for events of browser keys that name none
 	tenant    Tenant
+
+	identity   *identity.Claims       // verified; nil: none
+	learnt     []directory.Membership // what the request has said so far, to be taught to the directory
+	unresolved bool                   // the directory did not know the partner of some event
 }
 
 func (c *Collector) arrivalOf(r *http.Request, key *keys.Key) *arrival {
@@ -116,6 +139,8 @@ func (c *Collector) arrivalOf(r *http.Request, key *keys.Key) *arrival {
 		key: key, at: time.Now().UTC().Truncate(time.Millisecond), source: event.SourceAPI,
 		ip: truncatedIP(clientIP(r, c.proxies)), tenant: c.cfg.Tenants[key.Tenant],
 	}
+	// What is wrong with it was told by authenticate; a nil one fails closed in checkClaim.
+	a.identity, _ = c.identityOf(r, key, a.at)
 	if key.Kind == keys.Browser {
 		a.source = event.SourceTracker
 		a.userAgent = limit(strings.ToValidUTF8(r.UserAgent(), "�"), event.ContextLengthMax)

@@ -61,21 +61,30 @@ type Deps struct {
 	Publisher Publisher
 	Keys      KeyRing
 	Schemas   Schemas
-	TrackerJS []byte // the script served at /tracker.js
+	Directory Directory // whose users are; nil: nobody is known
+	TrackerJS []byte    // the script served at /tracker.js
+	// Statements finds xAPI statements in the store; nil: only those in memory are found.
+	Statements Statements
+	// Documents keeps the state documents of courses; nil: in memory.
+	Documents Documents
 }
 
 // Collector is the HTTP role that takes events. It holds no goroutines of its own.
 type Collector struct {
-	cfg      Config
-	deps     Deps
-	log      *zap.Logger
-	metrics  *metrics
-	proxies  []netip.Prefix
-	budget   *budget
-	inflate  *inflater
-	parsers  *parserPool
-	etag     string
-	failedAt atomic.Int64 // unix ms of the last failed publish; 0: the last one succeeded
+	cfg        Config
+	deps       Deps
+	log        *zap.Logger
+	metrics    *metrics
+	proxies    []netip.Prefix
+	budget     *budget
+	inflate    *inflater
+	parsers    *parserPool
+	etag       string
+	segment    *segmentWay
+	xapi       *xapiWay
+	limits     *rateLimits
+	identities *identities
+	failedAt   atomic.Int64 // unix ms of the last failed publish; 0: the last one succeeded
 }
 
 // New makes a collector; it starts nothing.
@@ -87,6 +96,9 @@ func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) (*Co
 	if err != nil {
 		return nil, fmt.Errorf("configuring the collector: %w", err)
 	}
+	if deps.Directory == nil {
+		deps.Directory = noDirectory{}
+	}
 	sum := sha256.Sum256(deps.TrackerJS)
 	c := &Collector{
 		cfg: cfg, deps: deps, log: log, proxies: proxies,
@@ -95,6 +107,18 @@ func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) (*Co
 		etag: `"` + hex.EncodeToString(sum[:16]) + `"`,
 	}
 	c.metrics = newMetrics(reg, c.budget)
+	if c.segment, err = newSegmentWay(cfg.Segment, reg); err != nil {
+		return nil, fmt.Errorf("configuring the collector: %w", err)
+	}
+	if c.limits, err = newRateLimits(cfg.rates()); err != nil {
+		return nil, err
+	}
+	if c.identities, err = newIdentities(reg); err != nil {
+		return nil, err
+	}
+	if c.xapi, err = newXAPIWay(cfg.XAPI, deps.Documents, reg); err != nil {
+		return nil, fmt.Errorf("configuring the collector: %w", err)
+	}
 	return c, nil
 }
 
@@ -105,8 +129,11 @@ const unreadyFor = 10 * time.Second
 var ErrNotDurable = errors.New("the last publish to Kafka failed: new events are answered 503")
 
 // Ready tells whether events can be taken: not within ten seconds of a failed
-// publish, unless one succeeded since.
-func (c *Collector) Ready(context.Context) error {
+// publish, unless one succeeded since, and not before the directory is loaded.
+func (c *Collector) Ready(ctx context.Context) error {
+	if err := c.deps.Directory.Ready(ctx); err != nil {
+		return err
+	}
 	at := c.failedAt.Load()
 	if at != 0 && time.Since(time.UnixMilli(at)) < unreadyFor {
 		return ErrNotDurable
@@ -119,6 +146,10 @@ func (c *Collector) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/v1/events", c.endpoint("events", c.answerEvents))
 	mux.HandleFunc("/v1/beacon", c.endpoint("beacon", c.answerBeacon))
+	c.handleSegment(mux)
+	mux.HandleFunc("/v1/cloudevents", c.cloudEvents)
+	mux.HandleFunc("/v1/pixel.gif", c.pixel)
+	c.handleXAPI(mux)
 	mux.HandleFunc("/tracker.js", c.serveTracker)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		c.refuse(w, "other", &failure{http.StatusNotFound, "not_found", "there is no such address: events go to POST /v1/events", 0})

@@ -6,7 +6,11 @@ import (
 	"net/netip"
 	"time"
 
+	"partnerpulse/internal/cloudevents"
 	"partnerpulse/internal/event"
+	"partnerpulse/internal/keys"
+	"partnerpulse/internal/segment"
+	"partnerpulse/internal/xapi"
 )
 
 // Config tunes the collector. DefaultConfig gives values that suit most sites.
@@ -29,6 +33,16 @@ type Config struct {
 	// TrustedProxies are the networks whose X-Forwarded-For is believed, such as
 	// 10.0.0.0/8. Empty: the connection's address counts.
 	TrustedProxies []string `yaml:"trusted_proxies"`
+	// Segment says how the calls of Segment and RudderStack SDKs become events.
+	Segment segment.Config `yaml:"segment"`
+	// BrowserRate and ServerRate bound the events of one key, unless the key says
+	// otherwise. Negative: no limit.
+	BrowserRate keys.Rate `yaml:"browser_rate"`
+	ServerRate  keys.Rate `yaml:"server_rate"`
+	// CloudEvents says how CloudEvents become events.
+	CloudEvents cloudevents.Config `yaml:"cloudevents"`
+	// XAPI says how xAPI statements become events.
+	XAPI xapi.Config `yaml:"xapi"`
 	// DocsURL is what error answers point to; the error code follows a '#'.
 	DocsURL string `yaml:"docs_url"`
 	// Tenants holds what differs from the defaults for a tenant, by its name.
@@ -48,7 +62,9 @@ func DefaultConfig() Config {
 	return Config{
 		BodyBytesMax: 4 << 20, InflatedBytesMax: 8 << 20, BatchEventsMax: 1000,
 		InFlightBytesMax: 64 << 20, PublishTimeout: 15 * time.Second, RetryAfter: 2 * time.Second,
-		TrackerMaxAge: time.Hour, DocsURL: "docs/COLLECTOR.md",
+		BrowserRate: keys.Rate{EventsPerSecond: 500, Burst: 5000}, // about 5,000 visitors at once
+		ServerRate:  keys.Rate{EventsPerSecond: -1},
+		XAPI:        xapi.DefaultConfig(), TrackerMaxAge: time.Hour, DocsURL: "docs/COLLECTOR.md",
 	}
 }
 
@@ -61,6 +77,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("in_flight_bytes_max must exceed inflated_bytes_max by %d, or the largest body could never be taken", requestBytesMin)
 	case c.BatchEventsMax <= 0:
 		return errors.New("batch_events_max must be positive")
+	case c.BrowserRate.Validate() != nil || c.ServerRate.Validate() != nil:
+		return errors.New("browser_rate and server_rate need a finite events_per_second and a burst that is not negative")
 	case c.PublishTimeout <= 0 || c.RetryAfter <= 0:
 		return errors.New("publish_timeout and retry_after must be positive")
 	}
@@ -68,6 +86,12 @@ func (c *Config) Validate() error {
 		if t.LateMax < 0 {
 			return fmt.Errorf("tenants.%s.late_max must not be negative", name)
 		}
+	}
+	if err := c.Segment.Validate(); err != nil {
+		return fmt.Errorf("segment: %w", err)
+	}
+	if err := c.XAPI.Validate(); err != nil {
+		return fmt.Errorf("xapi: %w", err)
 	}
 	_, err := c.proxies()
 	return err
@@ -83,6 +107,11 @@ func (c *Config) proxies() ([]netip.Prefix, error) {
 		out = append(out, p.Masked())
 	}
 	return out, nil
+}
+
+// rates gives the limits of keys that have none of their own.
+func (c *Config) rates() map[keys.Kind]keys.Rate {
+	return map[keys.Kind]keys.Rate{keys.Browser: c.BrowserRate, keys.Server: c.ServerRate}
 }
 
 // lateMax is the tenant's limit on an event's age on arrival.

@@ -27,11 +27,11 @@ func newMetrics(reg prometheus.Registerer, b *budget) *metrics {
 			Help: "Requests by endpoint, HTTP status, and error code (empty for none).",
 		}, []string{"endpoint", "status", "code"}),
 		requestSeconds: f.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "partnerpulse_collector_request_seconds", Help: "From request header to answer, Kafka's acknowledgement included.",
+			Name: "partnerpulse_collector_request_seconds", Help: "From request header to answer, the wait for durability included.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
 		}, []string{"endpoint"}),
 		accepted: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "partnerpulse_collector_events_accepted_total", Help: "Events acknowledged by Kafka, by way in.",
+			Name: "partnerpulse_collector_events_accepted_total", Help: "Events made durable in Kafka or the spool, by way in.",
 		}, []string{"source"}),
 		rejected: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "partnerpulse_collector_events_rejected_total", Help: "Events refused and kept on the rejects topic, by reason.",
@@ -40,11 +40,11 @@ func newMetrics(reg prometheus.Registerer, b *budget) *metrics {
 			Name: "partnerpulse_collector_body_bytes_total", Help: "Inflated bytes of request bodies.",
 		}),
 		publishSeconds: f.NewHistogram(prometheus.HistogramOpts{
-			Name: "partnerpulse_collector_publish_seconds", Help: "Waiting for Kafka's acknowledgement of a request's records.",
+			Name: "partnerpulse_collector_publish_seconds", Help: "Waiting until a request's records are durable in Kafka or the spool.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),
 		}),
 		publishErrors: f.NewCounter(prometheus.CounterOpts{
-			Name: "partnerpulse_collector_publish_errors_total", Help: "Requests whose records Kafka did not acknowledge.",
+			Name: "partnerpulse_collector_publish_errors_total", Help: "Requests whose records could not be made durable.",
 		}),
 	}
 }

@@ -22,6 +22,7 @@ type draft struct {
 	hasData  bool
 	original []byte         // the event's bytes; they belong to the request's body
 	problem  *event.Problem // the first one found while decoding
+	forged   bool           // it contradicts the signed identity, or lacks the required one
 }
 
 // fail notes a problem; the first one stays.

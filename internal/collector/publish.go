@@ -19,12 +19,17 @@ const stage = "collector"
 
 // publish makes all of out durable, or gives the 503 that asks for a repetition.
 func (c *Collector) publish(ctx context.Context, out *outcome, a *arrival) *failure {
+	c.limits.charge(a.key, len(out.accepted)+len(out.rejected))
+	if fail := c.stillLoading(ctx, a); fail != nil {
+		return fail
+	}
 	msgs, err := records(out, a)
 	if err != nil {
 		c.log.Error("encoding records", zap.Error(err), zap.String("key_id", a.key.ID))
 		return &failure{http.StatusInternalServerError, "internal", "the events could not be encoded: this is a fault of the server", 0}
 	}
 	if len(msgs) == 0 {
+		c.teach(a) // a call that only says whose a user is
 		return nil
 	}
 	// A page that sends on leaving closes its connection at once; its events count all the same.
@@ -41,6 +46,7 @@ func (c *Collector) publish(ctx context.Context, out *outcome, a *arrival) *fail
 			"the events could not be made durable at this moment: send the request again with the same ids, which is safe: each event counts once", c.cfg.RetryAfter}
 	}
 	c.failedAt.Store(0)
+	c.teach(a)
 	c.metrics.accepted.WithLabelValues(string(a.source)).Add(float64(len(out.accepted)))
 	for i := range out.rejected {
 		c.metrics.rejected.WithLabelValues(string(out.rejected[i].problem.Code)).Inc()
@@ -48,7 +54,8 @@ func (c *Collector) publish(ctx context.Context, out *outcome, a *arrival) *fail
 	return nil
 }
 
-// records encodes what is to be published: events, then rejects.
+// records encodes what is to be published: events, those that describe something a
+// second time for the directory, then rejects.
 func records(out *outcome, a *arrival) ([]kafkabus.Message, error) {
 	msgs := make([]kafkabus.Message, 0, len(out.accepted)+len(out.rejected))
 	for _, e := range out.accepted {
@@ -57,6 +64,13 @@ func records(out *outcome, a *arrival) ([]kafkabus.Message, error) {
 			return nil, fmt.Errorf("encoding event: %w", err)
 		}
 		msgs = append(msgs, kafkabus.Message{Topic: kafkabus.TopicEvents, Key: []byte(e.Key()), Value: value})
+		if e.Type.IsDirectory() {
+			key, err := event.DirectoryKey(e)
+			if err != nil {
+				return nil, err
+			}
+			msgs = append(msgs, kafkabus.Message{Topic: kafkabus.TopicDirectory, Key: []byte(key), Value: value})
+		}
 	}
 	for i := range out.rejected {
 		value, err := rejectOf(&out.rejected[i], a).Marshal()

@@ -26,6 +26,7 @@ func (c *Collector) judge(drafts []draft, a *arrival) *outcome {
 			continue
 		}
 		out.accepted = append(out.accepted, &d.event)
+		a.learnFrom(&d.event)
 	}
 	return out
 }
@@ -41,7 +42,7 @@ func (c *Collector) check(d *draft, a *arrival) *event.Problem {
 		return &event.Problem{Code: event.CodeMissing, Pointer: "/id",
 			Message: "id is required: a text of 1–100 characters, unique per event, the same when the event is sent again"}
 	}
-	for _, rule := range []func(*draft, *arrival) *event.Problem{c.checkType, c.checkTime, c.checkPartner, checkActor, c.checkData} {
+	for _, rule := range []func(*draft, *arrival) *event.Problem{c.checkType, c.checkTime, c.checkClaim, c.checkPartner, checkActor, c.checkData} {
 		if p := rule(d, a); p != nil {
 			return p
 		}
@@ -125,7 +126,7 @@ func age(d time.Duration) string {
 
 // checkPartner settles whose event it is, before the log: the partner is part of
 // the primary key.
-func (c *Collector) checkPartner(d *draft, _ *arrival) *event.Problem {
+func (c *Collector) checkPartner(d *draft, a *arrival) *event.Problem {
 	e := &d.event
 	refuse := func(code event.Code, message string) *event.Problem {
 		return &event.Problem{Code: code, Pointer: "/partner_id", Message: message}
@@ -140,7 +141,11 @@ func (c *Collector) checkPartner(d *draft, _ *arrival) *event.Problem {
 	case e.Type == event.PartnerUpserted:
 		return describedPartner(e)
 	case e.PartnerID == "":
-		return refuse(event.CodeUnresolvedPartner, "partner_id is required: nothing else in the event tells which partner it belongs to")
+		partner, ok := c.resolve(e, a)
+		if !ok {
+			return refuse(event.CodeUnresolvedPartner, "partner_id is required: nothing else in the event tells which partner it belongs to, and its user is not in the directory")
+		}
+		e.PartnerID = partner
 	}
 	return nil
 }

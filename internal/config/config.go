@@ -17,6 +17,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"partnerpulse/internal/secret"
 )
 
 // EnvPrefix starts the variables that are read.
@@ -108,27 +110,7 @@ func Show(cfg any) (string, error) {
 }
 
 // Secret is a string that Show and logs never reveal.
-type Secret string
-
-// hidden stands for a secret that is set.
-const hidden = "********"
-
-// MarshalYAML hides the value.
-func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
-
-// String hides the value.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return hidden
-}
-
-// GoString hides the value from %#v.
-func (s Secret) GoString() string { return s.String() }
-
-// Reveal gives the value to those who need it.
-func (s Secret) Reveal() string { return string(s) }
+type Secret = secret.Text
 
 // List is a list of strings that may also be written as one comma-separated string.
 type List []string

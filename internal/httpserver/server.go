@@ -30,6 +30,9 @@ type Config struct {
 	// DrainTimeout bounds waiting for requests under way when stopping.
 	DrainTimeout   time.Duration `yaml:"drain_timeout"`
 	HeaderBytesMax int           `yaml:"header_bytes_max"`
+	// ConnectionsMax bounds the open connections; further ones wait. 0: no limit.
+	ConnectionsMax int       `yaml:"connections_max"`
+	AccessLog      AccessLog `yaml:"access_log"`
 }
 
 // DefaultConfig listens on addr with bounds that suit short requests.
@@ -38,6 +41,7 @@ func DefaultConfig(addr string) Config {
 		Addr: addr, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute,
 		DrainTimeout: 15 * time.Second, HeaderBytesMax: 32 << 10,
+		ConnectionsMax: 8192, AccessLog: AccessLog{FailurePerSecond: 5},
 	}
 }
 
@@ -70,9 +74,12 @@ type Server struct {
 // New prepares a server of role's handler on l, which Run closes. /healthz, /readyz
 // and /metrics are added.
 func New(cfg Config, l net.Listener, role http.Handler, ready Check, reg prometheus.Gatherer, log *zap.Logger) *Server {
+	if cfg.ConnectionsMax > 0 {
+		l = newLimitListener(l, cfg.ConnectionsMax, log)
+	}
 	s := &Server{cfg: cfg, log: log, listener: l}
 	mux := http.NewServeMux()
-	mux.Handle("/", role)
+	mux.Handle("/", cfg.AccessLog.logged(role, log))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		if s.draining.Load() {

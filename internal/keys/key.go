@@ -9,9 +9,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
+
+	"partnerpulse/internal/identity"
 )
 
 // Kind tells public keys from secret ones.
@@ -59,7 +63,59 @@ type Key struct {
 	// Origins lists the web origins that may use a browser key: "https://portal.example",
 	// "https://*.example" (any one or more labels in place of the star), or "*".
 	Origins []string `yaml:"origins,omitempty"`
+	// NotAfter ends the key's life, for a planned rotation; zero is no end.
+	NotAfter time.Time `yaml:"not_after,omitempty"`
+	// Rate bounds the key's events; zero values take the default of its kind.
+	Rate Rate `yaml:"rate,omitempty"`
+	// Identity says which signed identities a browser key believes; nil: none.
+	Identity *identity.Config `yaml:"identity,omitempty"`
+
+	verifier *identity.Verifier // of Identity, once the key is in a ring
 }
+
+// Rate bounds the events that come with one key.
+type Rate struct {
+	// EventsPerSecond is the sustained rate; 0 is the default of the key's kind,
+	// negative is no limit.
+	EventsPerSecond float64 `yaml:"events_per_second,omitempty"`
+	// Burst is how many events may come at once; 0 is ten seconds' worth.
+	Burst int `yaml:"burst,omitempty"`
+}
+
+// Or gives r with its zero values taken from otherwise.
+func (r Rate) Or(otherwise Rate) Rate {
+	if r.EventsPerSecond == 0 {
+		r.EventsPerSecond = otherwise.EventsPerSecond
+		if r.Burst == 0 {
+			r.Burst = otherwise.Burst
+		}
+	}
+	if r.Burst == 0 {
+		r.Burst = int(min(max(1, burstSeconds*r.EventsPerSecond), math.MaxInt32))
+	}
+	return r
+}
+
+// burstSeconds is how much of the rate may come at once, unless configured.
+const burstSeconds = 10
+
+// Validate checks the values.
+func (r Rate) Validate() error {
+	if r.Burst < 0 || math.IsNaN(r.EventsPerSecond) || math.IsInf(r.EventsPerSecond, 0) {
+		return errors.New("rate: burst must not be negative and events_per_second a finite number")
+	}
+	return nil
+}
+
+// Expired tells whether the key's life has ended.
+func (k *Key) Expired(now time.Time) bool { return !k.NotAfter.IsZero() && !now.Before(k.NotAfter) }
+
+// Verifier verifies the signed identities of requests with this key; nil when the
+// key believes none. It is set on keys that come from a Ring.
+func (k *Key) Verifier() *identity.Verifier { return k.verifier }
+
+// NeedsIdentity tells whether events of this key need a signed identity.
+func (k *Key) NeedsIdentity() bool { return k.Identity != nil && k.Identity.Required }
 
 // Has tells whether the key has the scope.
 func (k *Key) Has(s Scope) bool {
@@ -120,6 +176,12 @@ func (k *Key) Validate() error {
 		return fmt.Errorf("key %s: a browser key needs origins (\"*\" for any)", k.ID)
 	case k.Kind == Server && len(k.Origins) > 0:
 		return fmt.Errorf("key %s: origins are for browser keys: a server key must never be in a web page", k.ID)
+	}
+	if k.Identity != nil && k.Kind == Server {
+		return fmt.Errorf("key %s: a signed identity is for browser keys: a back end with a server key is believed as it is", k.ID)
+	}
+	if err := k.Rate.Validate(); err != nil {
+		return fmt.Errorf("key %s: %w", k.ID, err)
 	}
 	for _, s := range k.Scopes {
 		if s != Write && s != Backfill && s != Directory {

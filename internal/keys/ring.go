@@ -9,6 +9,9 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
+
+	"partnerpulse/internal/identity"
 )
 
 // Reasons for turning a request away.
@@ -19,6 +22,8 @@ var (
 	ErrUnknownKey = errors.New("this write key is not known here: check for a truncated or a revoked key, and that it belongs to this server")
 	// ErrServerKeyInURL says that a secret key came in the address, where logs keep it.
 	ErrServerKeyInURL = errors.New("a server key must not be sent in the URL, where logs and proxies keep it: send it as \"Authorization: Bearer KEY\", and replace this key, since it is no longer secret")
+	// ErrExpiredKey says that the key's life has ended (not_after).
+	ErrExpiredKey = errors.New("this write key is no longer valid: its life ended as planned, use the key that replaced it")
 	// ErrMalformedAuthorization says that the Authorization header cannot be read.
 	ErrMalformedAuthorization = errors.New("the Authorization header is neither \"Bearer KEY\" nor \"Basic\" with base64 of \"KEY:\"")
 )
@@ -58,6 +63,11 @@ func (r *Ring) Replace(ks []Key) error {
 		if other := s.byDigest[d]; other != nil {
 			return fmt.Errorf("keys %s and %s have the same secret", other.ID, k.ID)
 		}
+		if k.Identity != nil {
+			if k.verifier, err = identity.New(*k.Identity); err != nil {
+				return fmt.Errorf("key %s: %w", k.ID, err)
+			}
+		}
 		ids[k.ID], s.byDigest[d] = true, &k
 		if k.Kind == Browser {
 			s.origins = append(s.origins, &k)
@@ -67,9 +77,18 @@ func (r *Ring) Replace(ks []Key) error {
 	return nil
 }
 
-// Lookup finds a key by its secret or public value. It compares hashes only, so
-// its time tells nothing about how much of a guess was right.
+// Lookup finds a valid key by its secret or public value. It compares hashes only,
+// so its time tells nothing about how much of a guess was right.
 func (r *Ring) Lookup(secret string) (*Key, bool) {
+	k, ok := r.find(secret)
+	if !ok || k.Expired(time.Now()) {
+		return nil, false
+	}
+	return k, true
+}
+
+// find finds a key, also one whose life has ended.
+func (r *Ring) find(secret string) (*Key, bool) {
 	s := r.set.Load()
 	if s == nil || secret == "" || len(secret) > lengthMax {
 		return nil, false
@@ -90,12 +109,14 @@ func (r *Ring) Authenticate(req *http.Request) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, ok := r.Lookup(secret)
+	k, ok := r.find(secret)
 	switch {
 	case !ok && inURL && strings.HasPrefix(secret, ServerPrefix), ok && inURL && k.Kind == Server:
 		return nil, ErrServerKeyInURL
 	case !ok:
 		return nil, ErrUnknownKey
+	case k.Expired(time.Now()):
+		return nil, ErrExpiredKey
 	}
 	return k, nil
 }

@@ -1,4 +1,4 @@
-/*! PartnerPulse tracker */
+// PartnerPulse tracker
 // Events of partner engagement from a portal's pages. No cookies, no dependencies, nothing thrown into the page.
 //   <script src="https://collector/tracker.js" data-key="pp_web_…" data-partner="p-1" data-user="u-1"></script>
 (function (win, doc) {
@@ -95,7 +95,7 @@
 
   const events = (items) => items.map((i) => i.e);
   const body = (items) => "[" + items.map((i) => i.s) + "]";
-  const address = (what) => opt.collector + "/v1/" + what + "?key=" + encodeURIComponent(opt.key);
+  const address = (what) => opt.collector + "/v1/" + what + "?" + new URLSearchParams({ key: opt.key, identity: opt.identity || "" });
   const idle = () => queue.filter((i) => !i.busy);
   const save = () => put(mine, queue.length ? { t: gone ? 0 : now(), q: events(queue) } : null);
   const later = (ms) => {
@@ -104,7 +104,7 @@
   const push = (e, v) => {
     const s = JSON.stringify(e), n = new Blob([s]).size;
     if (n > BYTES) return tell("dropped", "too large", [e]);
-    if (v) queue = queue.filter((i) => i.v !== v || i.busy);
+    if (v) queue = queue.filter((i) => i.v !== v || i.busy || tell("superseded", "", [i.e]));
     queue.push({ e: JSON.parse(s), s, n, v });
     if (queue.length > QUEUE) tell("dropped", "queue is full", events(queue.splice(0, queue.length - QUEUE)));
     save();
@@ -412,7 +412,19 @@
     pin: (id, content) => pin(id, true, content),
     unpin: (id, content) => pin(id, false, content),
     login: (data) => emit("portal.login", data),
-    identify: (o) => { flush(); views.forEach(end); opt.partner = o.partner; opt.user = o.user; },
+    identify: (o) => {
+      // A signed identity alone is a fresh one of the same user. What another user leaves goes out under his own.
+      if (o.partner || o.user || !o.identity) {
+        flush();
+        views.forEach(end);
+        send();
+        opt.partner = o.partner;
+        opt.user = o.user;
+      }
+      opt.identity = o.identity;
+      held = false;
+      send();
+    },
     reset: () => { api.identify({}); put("anon", null); put("session", null); },
     consent: (yes) => {
       const was = allowed();

@@ -7,7 +7,7 @@ import (
 )
 
 // sizeGzippedMax is what a portal's pages may be asked to load.
-const sizeGzippedMax = 6000
+const sizeGzippedMax = 6 << 10
 
 func TestScriptIsSmall(t *testing.T) {
 	var b bytes.Buffer

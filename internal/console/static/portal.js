@@ -49,6 +49,10 @@ function draw() {
 if (pulse) {
   pulse.on((what, events) => {
     for (const e of events) {
+      if (what === "superseded") { // a later count of the same view says more
+        shown = shown.filter((s) => s.id !== e.id);
+        continue;
+      }
       const known = shown.find((s) => s.id === e.id);
       if (known) known.state = what;
       else shown.unshift({ id: e.id, type: e.type, detail: detail(e), state: what });

@@ -1,0 +1,106 @@
+package xapistore
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap/zaptest"
+
+	"partnerpulse/internal/chstore"
+	"partnerpulse/internal/embedded/enginetest"
+	"partnerpulse/internal/xapi"
+	"partnerpulse/schemas"
+)
+
+func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
+
+// TestStatementsInClickHouse reads statements back from the events that carry them,
+// on the real engine.
+func TestStatementsInClickHouse(t *testing.T) {
+	cfg := chstore.DefaultConfig()
+	cfg.Addr, cfg.Database = []string{"http://" + enginetest.ClickHouse(t)}, "xapi_statements_test"
+	store, err := chstore.Open(cfg, zaptest.NewLogger(t), prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	ctx := context.Background()
+	ms, err := chstore.Migrations(schemas.ClickHouse, "clickhouse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Migrate(ctx, ms); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 11, 3, 10, 0, 0, 5e6, time.UTC)
+	insert := func(tenant, partner, source, id string, day int, received time.Time) {
+		t.Helper()
+		data := fmt.Sprintf(`{"course_id":"c","statement":{"n":1.50,"partner":%q}}`, partner)
+		err := store.Exec(ctx, `INSERT INTO events (tenant, partner_id, day, id, type, time, received_at, portal, source, key_id, data, ver)
+			SELECT {tenant:String}, {partner:String}, toDate({time:DateTime64(3)}), {id:String}, 'training.passed', {time:DateTime64(3)}, {received:DateTime64(3)},
+			'main', {source:String}, 'lms', {data:String}, 1`, chstore.Params{
+			"tenant": tenant, "partner": partner, "id": id, "source": source, "data": data,
+			"time": at.AddDate(0, 0, -day), "received": received,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := func(i int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", i) }
+	for i := range 5 {
+		insert("acme", fmt.Sprint("p-", i), "xapi", id(i), i, at.Add(time.Duration(i/2)*time.Second)) // two each arrive together
+	}
+	insert("acme", "p-0", "xapi", id(0), 0, at)                // delivered again
+	insert("acme", "p-0", "xapi", id(0), 1, at.Add(time.Hour)) // a copy that was stamped on another day
+	insert("acme", "p-9", "api", id(9), 0, at)
+	insert("other", "p-0", "xapi", id(7), 0, at)
+
+	s := New(store)
+	found, err := s.ByID(ctx, "acme", []string{id(0), id(3), id(7), id(9), "'"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	byID := map[string]*xapi.Stored{}
+	for _, f := range found {
+		byID[f.ID] = f
+	}
+	if len(found) != 2 || byID[id(0)] == nil || byID[id(3)] == nil {
+		t.Fatalf("found %v", byID)
+	}
+	if f := byID[id(0)]; string(f.Raw) != `{"n":1.50,"partner":"p-0"}` || !f.At.Equal(at) || !f.Time.Equal(at) || f.KeyID != "lms" || f.Portal != "main" || f.Tenant != "acme" {
+		t.Errorf("%+v %s", f, f.Raw)
+	}
+	for _, ascending := range []bool{false, true} {
+		q := xapi.Query{Tenant: "acme", Portal: "main", Until: at.Add(time.Minute), Limit: 2, Ascending: ascending}
+		var got []string
+		for range 5 {
+			page, err := s.List(ctx, q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, st := range page {
+				got = append(got, st.ID)
+			}
+			q.After = page[len(page)-1].Cursor()
+		}
+		want := []string{id(4), id(3), id(2), id(1), id(0)}
+		if ascending {
+			want = []string{id(0), id(1), id(2), id(3), id(4)}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("ascending %v: %s", ascending, diff)
+		}
+	}
+	page, err := s.List(ctx, xapi.Query{Tenant: "acme", Portal: "main", Since: at, Until: at.Add(time.Second), Limit: 10})
+	if err != nil || len(page) != 2 || page[0].ID != id(3) {
+		t.Errorf("between: %v (%v)", page, err)
+	}
+}
