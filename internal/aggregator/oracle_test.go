@@ -121,7 +121,7 @@ func count(r daily, e *sent, stages []string) {
 		event.DealStageChanged: "deals_moved", event.DealWon: "deals_won", event.DealLost: "deals_lost",
 		event.MeetingHeld: "meetings", event.SupportRequested: "support_requested", event.SupportResolved: "support_resolved",
 	}[e.Type]
-	if column != "" && !(e.Type == event.PortalLogin && strings.Contains(e.Data, `"success":false`)) {
+	if column != "" && (e.Type != event.PortalLogin || !strings.Contains(e.Data, `"success":false`)) {
 		r[column]++
 	}
 	switch {

@@ -183,7 +183,7 @@ func (a *Aggregator) tick(ctx context.Context) (Work, error) {
 	for _, d := range dirty {
 		keys[d.Tenant] = d.Keys
 		total += d.Keys
-		a.tenant(d.Tenant)
+		a.meet(d.Tenant)
 	}
 	a.metrics.dirtyKeys.Set(float64(total))
 	var work Work

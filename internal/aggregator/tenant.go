@@ -54,19 +54,17 @@ func (t *tenant) horizon(now time.Time) horizon {
 	return horizon{today: today, complete: max(0, min(today, t.newest)-1), feeds: t.feeds}
 }
 
-// tenant gives the state of a tenant, making it for one that is not configured.
-func (a *Aggregator) tenant(id string) *tenant {
-	t, ok := a.tenants[id]
-	if !ok {
-		loc, err := time.LoadLocation(a.cfg.Timezone)
-		if err != nil { // Validate has loaded it before
-			a.log.Error("loading the default time zone failed, using UTC", zap.Error(err))
-			loc = time.UTC
-		}
-		t = newTenant(id, loc)
-		a.tenants[id] = t
+// meet makes the state of a tenant that is not configured and was not seen before.
+func (a *Aggregator) meet(id string) {
+	if _, ok := a.tenants[id]; ok {
+		return
 	}
-	return t
+	loc, err := time.LoadLocation(a.cfg.Timezone)
+	if err != nil { // Validate has loaded it before
+		a.log.Error("loading the default time zone failed, using UTC", zap.Error(err))
+		loc = time.UTC
+	}
+	a.tenants[id] = newTenant(id, loc)
 }
 
 func (a *Aggregator) tenantIDs() []string { return slices.Sorted(maps.Keys(a.tenants)) }
@@ -85,7 +83,7 @@ func (a *Aggregator) start(ctx context.Context) error {
 	}
 	for _, r := range rows {
 		a.lastBatch = max(a.lastBatch, r.Newest)
-		a.tenant(r.Tenant)
+		a.meet(r.Tenant)
 	}
 	var left []struct {
 		Batch uint64 `ch:"batch_id"`

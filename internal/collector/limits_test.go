@@ -67,7 +67,7 @@ func TestEncodings(t *testing.T) {
 	body := []byte("[" + strings.Repeat(login("a", "")+",", 299) + login("a", "") + "]")
 	for range 3 { // decompressors are reused
 		for encoding, b := range map[string][]byte{
-			"": body, "identity": body, "gzip": gzipped(t, body), "X-GZIP": gzipped(t, body), " zstd ": zstandard(t, body),
+			"": body, "identity": body, "gzip": gzipped(t, body), "X-GZIP": gzipped(t, body), " zstd ": zstandard(t, body), //nolint:gocritic // blanks are tolerated
 		} {
 			for _, chunked := range []bool{false, true} {
 				r.encoded(encoding, b, chunked)

@@ -132,7 +132,7 @@ func (c *dirtyColumns) list(keys map[dayKey]struct{}, now time.Time) []chstore.C
 	c.hour, c.day = empty(c.hour), empty(c.day)
 	c.tenant, c.partnerID = empty(c.tenant), empty(c.partnerID)
 	c.marked, c.done = empty(c.marked), empty(c.done)
-	hour, mark := now.UTC().Truncate(time.Hour), uint64(max(now.UnixNano(), 0)) //nolint:gosec // not negative
+	hour, mark := now.UTC().Truncate(time.Hour), uint64(max(now.UnixNano(), 0))
 	for key := range keys {
 		c.hour, c.day = append(c.hour, hour), append(c.day, key.day)
 		c.tenant, c.partnerID = append(c.tenant, key.tenant), append(c.partnerID, key.partnerID)

@@ -225,6 +225,6 @@ func dayOf(t time.Time) time.Time {
 func version(received time.Time, value []byte) uint64 {
 	const timeBits, hashBits = 42, 22
 	const timeMax = 1<<timeBits - 1
-	ms := uint64(min(max(received.UnixMilli(), 0), timeMax)) //nolint:gosec // not negative
+	ms := uint64(min(max(received.UnixMilli(), 0), timeMax))
 	return (timeMax-ms)<<hashBits | xxhash.Sum64(value)&(1<<hashBits-1)
 }

@@ -324,7 +324,7 @@ func TestHandlerMayFinishAfterTheEnd(t *testing.T) {
 	stop := run(t, consumerConfig(cfg), prometheus.NewRegistry(), func(ctx context.Context, g kafkabus.Generation) error {
 		b := <-g.Batches()
 		close(got)
-		for range g.Batches() { //nolint:revive // waits for the end of fetching
+		for range g.Batches() {
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("context ended with the fetching: %w", context.Cause(ctx))

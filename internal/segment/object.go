@@ -18,11 +18,11 @@ type member struct {
 type object []member
 
 // readObject reads an object's members; nil when v is none. Its values are part of v.
-func readObject(v jsontext.Value, opts ...jsontext.Options) (object, error) {
+func readObject(v jsontext.Value) (object, error) {
 	if v.Kind() != '{' {
 		return nil, nil
 	}
-	d := jsontext.NewDecoder(bytes.NewBuffer(v), opts...)
+	d := jsontext.NewDecoder(bytes.NewBuffer(v))
 	if _, err := d.ReadToken(); err != nil {
 		return nil, err
 	}

@@ -232,7 +232,7 @@ func appendUntilKilled(dir string) {
 	}
 	go func() {
 		_ = s.Run(context.Background(), func(_ context.Context, records []Record) error {
-			if rand.IntN(3) > 0 { //nolint:gosec // a test
+			if rand.IntN(3) > 0 {
 				return errDown
 			}
 			var b bytes.Buffer
@@ -291,7 +291,7 @@ func TestKillNineLosesNothingThatWasAcknowledged(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines := bufio.NewScanner(stdout)
-		goal := 200 + rand.IntN(400) //nolint:gosec // a test
+		goal := 200 + rand.IntN(400)
 		for n := 0; lines.Scan(); n++ {
 			if n == goal {
 				if err := cmd.Process.Kill(); err != nil {

@@ -44,12 +44,12 @@ func appendFrame(b []byte, r *Record, at time.Time) ([]byte, error) {
 	}
 	body := bodyFixedBytes + len(r.Topic) + len(r.Key) + len(r.Value)
 	b = append(b, frameMagic[:]...)
-	b = binary.LittleEndian.AppendUint32(b, uint32(body)) //nolint:gosec // bounded above
+	b = binary.LittleEndian.AppendUint32(b, uint32(body))
 	b = append(b, 0, 0, 0, 0)
-	b = binary.LittleEndian.AppendUint64(b, uint64(at.UnixMilli())) //nolint:gosec // read back the same way
-	b = binary.LittleEndian.AppendUint16(b, uint16(len(r.Topic)))   //nolint:gosec // bounded above
+	b = binary.LittleEndian.AppendUint64(b, uint64(at.UnixMilli()))
+	b = binary.LittleEndian.AppendUint16(b, uint16(len(r.Topic)))
 	b = append(b, r.Topic...)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(r.Key))) //nolint:gosec // bounded above
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(r.Key)))
 	b = append(b, r.Key...)
 	if r.Value == nil {
 		return append(b, 0), nil
@@ -96,7 +96,7 @@ func decodeFrame(b []byte, start uint32) (frame, error) {
 	}
 	f := frame{bytes: len(b)}
 	body := b[frameHeaderBytes:]
-	f.at = time.UnixMilli(int64(binary.LittleEndian.Uint64(body))) //nolint:gosec // written the same way
+	f.at = time.UnixMilli(int64(binary.LittleEndian.Uint64(body)))
 	topic := int(binary.LittleEndian.Uint16(body[8:]))
 	body = body[10:]
 	if len(body) < topic+5 {

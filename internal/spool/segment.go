@@ -113,7 +113,7 @@ func (s *segment) load(from, to int64) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening a segment: %w", err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	b := make([]byte, to-from)
 	if _, err := io.ReadFull(io.NewSectionReader(f, from, to-from), b); err != nil {
 		return nil, fmt.Errorf("reading a segment: %w", err)
@@ -168,7 +168,7 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the spool's lock: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a file descriptor fits
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("%w: %s (give each collector a directory of its own)", ErrLocked, dir)

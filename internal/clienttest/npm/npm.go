@@ -86,7 +86,7 @@ func install(name, dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("making a folder: %w", err)
 	}
-	defer os.RemoveAll(work)
+	defer os.RemoveAll(work) //nolint:errcheck // a leftover in the cache harms nobody
 	for _, file := range []string{"package.json", "package-lock.json"} {
 		b, err := os.ReadFile(filepath.Join(dir, file))
 		if err != nil {

@@ -17,7 +17,7 @@ import (
 func BenchmarkSelect1(b *testing.B) {
 	url := "http://" + addr(b) + "/"
 	for b.Loop() {
-		res, err := http.Post(url, "", strings.NewReader("SELECT 1")) //nolint:noctx // a benchmark
+		res, err := http.Post(url, "", strings.NewReader("SELECT 1"))
 		must(b, err)
 		_, err = io.Copy(io.Discard, res.Body)
 		must(b, err)
@@ -64,7 +64,7 @@ func BenchmarkSelectRows(b *testing.B) {
 	const rows = 1_000_000
 	url := "http://" + addr(b) + "/?client_protocol_version=54460"
 	for b.Loop() {
-		res, err := http.Post(url, "", strings.NewReader(fmt.Sprintf("SELECT number, toString(number) FROM numbers(%d) FORMAT Native", rows))) //nolint:noctx // a benchmark
+		res, err := http.Post(url, "", strings.NewReader(fmt.Sprintf("SELECT number, toString(number) FROM numbers(%d) FORMAT Native", rows)))
 		must(b, err)
 		n, err := io.Copy(io.Discard, res.Body)
 		must(b, err)

@@ -24,7 +24,7 @@ func TestClientErrors(t *testing.T) {
 	} {
 		rows, err := conn.Query(ctx, sql)
 		if err == nil {
-			for rows.Next() { //nolint:revive // read to the error
+			for rows.Next() {
 			}
 			err = rows.Err()
 		}

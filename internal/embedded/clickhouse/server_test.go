@@ -38,7 +38,7 @@ func startChild(t *testing.T, cfg clickhouse.Config) *child {
 	cfg.Addr, cfg.LibraryPath = "127.0.0.1:0", os.Getenv("PARTNERPULSE_LIBCHDB")
 	b, err := json.Marshal(cfg)
 	must(t, err)
-	c := &child{cmd: exec.Command(os.Args[0])} //nolint:gosec // this test binary
+	c := &child{cmd: exec.Command(os.Args[0])}
 	c.cmd.Env = append(os.Environ(), childConfig+"="+string(b))
 	c.cmd.Stderr = os.Stderr
 	c.stdin, err = c.cmd.StdinPipe()
@@ -162,7 +162,7 @@ func TestKillDuringInsert(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		res, err := http.Post("http://"+c.addr+"/?query=INSERT+INTO+t+FORMAT+TSV", "", r) //nolint:noctx // ends with the process
+		res, err := http.Post("http://"+c.addr+"/?query=INSERT+INTO+t+FORMAT+TSV", "", r)
 		if err == nil {
 			_ = res.Body.Close()
 		}
@@ -186,7 +186,7 @@ func TestSecondProcess(t *testing.T) {
 	enginetest.ClickHouse(t)
 	cfg, err := json.Marshal(clickhouse.Config{Addr: "127.0.0.1:0", DataDir: dir, LibraryPath: os.Getenv("PARTNERPULSE_LIBCHDB")})
 	must(t, err)
-	cmd := exec.Command(os.Args[0]) //nolint:gosec // this test binary
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childConfig+"="+string(cfg))
 	out, err := cmd.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), dir) || !strings.Contains(string(out), "another process") {
@@ -263,7 +263,7 @@ func TestStopWithRunningQuery(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		res, err := http.Post("http://"+c.addr+"/", "", strings.NewReader("SELECT max(sipHash64(number)) FROM numbers(1000000000000)")) //nolint:noctx // ends with the process
+		res, err := http.Post("http://"+c.addr+"/", "", strings.NewReader("SELECT max(sipHash64(number)) FROM numbers(1000000000000)"))
 		if err == nil {
 			_ = res.Body.Close()
 		}
@@ -280,7 +280,7 @@ func TestStopWithRunningQuery(t *testing.T) {
 }
 
 func TestBusyPort(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a test's listener
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer l.Close()
 	err = clickhouse.New(clickhouse.Config{Addr: l.Addr().String(), DataDir: t.TempDir()}, zap.NewNop()).Run(context.Background())

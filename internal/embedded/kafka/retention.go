@@ -52,7 +52,7 @@ func retentions(ctx context.Context, client *kgo.Client) (map[string]topicRetent
 		if t.Topic == nil {
 			continue
 		}
-		out[*t.Topic] = topicRetention{partitions: int32(len(t.Partitions))} //nolint:gosec // a handful
+		out[*t.Topic] = topicRetention{partitions: int32(len(t.Partitions))}
 		resource := kmsg.NewDescribeConfigsRequestResource()
 		resource.ResourceType = kmsg.ConfigResourceTypeTopic
 		resource.ResourceName = *t.Topic

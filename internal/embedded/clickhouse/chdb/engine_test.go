@@ -235,7 +235,7 @@ func TestLock(t *testing.T) {
 	}
 	dir := t.TempDir()
 	db := openDB(t, dir)
-	cmd := exec.Command(os.Args[0], "-test.run=^TestLock$") //nolint:gosec // this test binary
+	cmd := exec.Command(os.Args[0], "-test.run=^TestLock$")
 	cmd.Env = append(os.Environ(), "CHDB_TEST_LOCK_DIR="+dir)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
