@@ -49,7 +49,7 @@ func generate(b *testing.B, w *world, from time.Time, days, partners, perDay int
 	b.Helper()
 	p := chstore.Params{
 		"from": from.Format(time.DateTime), "n": uint64(days * partners * perDay), "partners": uint64(partners),
-		"per_day": uint64(perDay), "marked": uint64(time.Now().UnixNano()),
+		"per_day": uint64(perDay),
 	}
 	const source = `(SELECT number AS n, concat('p-', leftPad(toString(n % {partners:UInt64}), 4, '0')) AS partner,
 		toDateTime64({from:String}, 3, 'UTC') + toIntervalDay(intDiv(n, {partners:UInt64} * {per_day:UInt64}))
@@ -60,7 +60,7 @@ func generate(b *testing.B, w *world, from time.Time, days, partners, perDay int
 			['portal.login', 'page.viewed', 'content.viewed', 'content.engaged', 'content.engaged', 'search.performed', 'training.progressed', 'deal.registered'][1 + n % 8],
 			at, at, concat('u', toString(cityHash64(n) % 5)), concat('v', toString(intDiv(n, 5))), 'c', 500, 20000, 60
 		FROM ` + source,
-		`INSERT INTO dirty_days SELECT toStartOfHour(now('UTC')), 'demo', partner, toDate(at), {marked:UInt64}, 0
+		`INSERT INTO dirty_days SELECT toStartOfHour(now('UTC')), 'demo', partner, toDate(at), 1, 0
 		FROM ` + source + ` GROUP BY partner, toDate(at)`,
 	} {
 		if err := w.store.Exec(context.Background(), q, p); err != nil {

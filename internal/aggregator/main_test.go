@@ -35,7 +35,6 @@ type world struct {
 	agg    *aggregator.Aggregator
 	loc    *time.Location
 	now    time.Time
-	marks  uint64
 	events map[string]sent // by partner and id, first accepted copy
 }
 
@@ -180,14 +179,13 @@ func (w *world) mark(events []sent) {
 	var hour, day []time.Time
 	var tenant, partner []string
 	var marked, done []uint64
-	w.marks++
 	for _, e := range events {
 		d := e.Time.UTC().Truncate(24 * time.Hour)
 		if key := e.Partner + d.String(); !seen[key] {
 			seen[key] = true
 			hour, day = append(hour, w.now.UTC().Truncate(time.Hour)), append(day, d)
 			tenant, partner = append(tenant, tenantID), append(partner, e.Partner)
-			marked, done = append(marked, uint64(w.now.UnixNano())+w.marks), append(done, 0)
+			marked, done = append(marked, 1), append(done, 0)
 		}
 	}
 	err := w.store.InsertColumns(context.Background(), "dirty_days", []chstore.Column{

@@ -18,7 +18,7 @@ func (s *stack) settled() {
 	s.t.Helper()
 	var last int64 = -1
 	await(s.t, 5*time.Minute, "the stack to settle", func() error {
-		dirty, err := s.one("SELECT count() AS n FROM (SELECT hour, tenant, partner_id, day FROM dirty_days GROUP BY ALL HAVING max(marked) > max(done))")
+		dirty, err := s.one("SELECT count() AS n FROM (SELECT hour, tenant, partner_id, day FROM dirty_days GROUP BY ALL HAVING sum(marked) > max(done))")
 		if err != nil {
 			return err
 		}

@@ -127,16 +127,16 @@ type dirtyColumns struct {
 	marked, done      []uint64
 }
 
-// list gives a mark for each key, as of now.
+// list gives one more mark for each key, in the hour of now.
 func (c *dirtyColumns) list(keys map[dayKey]struct{}, now time.Time) []chstore.Column {
 	c.hour, c.day = empty(c.hour), empty(c.day)
 	c.tenant, c.partnerID = empty(c.tenant), empty(c.partnerID)
 	c.marked, c.done = empty(c.marked), empty(c.done)
-	hour, mark := now.UTC().Truncate(time.Hour), uint64(max(now.UnixNano(), 0))
+	hour := now.UTC().Truncate(time.Hour)
 	for key := range keys {
 		c.hour, c.day = append(c.hour, hour), append(c.day, key.day)
 		c.tenant, c.partnerID = append(c.tenant, key.tenant), append(c.partnerID, key.partnerID)
-		c.marked, c.done = append(c.marked, mark), append(c.done, 0)
+		c.marked, c.done = append(c.marked, 1), append(c.done, 0)
 	}
 	return []chstore.Column{
 		{Name: "hour", Values: c.hour}, {Name: "tenant", Values: c.tenant}, {Name: "partner_id", Values: c.partnerID},

@@ -25,13 +25,14 @@ var errDown = errors.New("connection refused")
 
 // fakeStore keeps what is inserted by event id and by dirty key.
 type fakeStore struct {
-	mu      sync.Mutex
-	fail    func(table string, rows int) error // nil: all succeeds
-	refuse  func(id string) bool               // rows that cannot be stored
-	rows    map[string]map[string]any
-	marks   map[string]uint64 // "tenant/partner day" → marked
-	inserts []int             // rows of each successful insert into events
-	calls   int
+	mu       sync.Mutex
+	fail     func(table string, rows int) error // nil: all succeeds
+	refuse   func(id string) bool               // rows that cannot be stored
+	rows     map[string]map[string]any
+	marks    map[string]uint64 // "tenant/partner day" → marks
+	markedIn time.Time         // hour of the last mark
+	inserts  []int             // rows of each successful insert into events
+	calls    int
 }
 
 func newFakeStore() *fakeStore {
@@ -65,7 +66,8 @@ func (s *fakeStore) InsertColumns(ctx context.Context, table string, cols []chst
 	if table == "dirty_days" {
 		for _, r := range rows {
 			key := fmt.Sprintf("%s/%s %s", r["tenant"], r["partner_id"], r["day"].(time.Time).Format(time.DateOnly))
-			s.marks[key] = max(s.marks[key], r["marked"].(uint64))
+			s.marks[key] += r["marked"].(uint64)
+			s.markedIn = r["hour"].(time.Time)
 		}
 		return nil
 	}

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"go.uber.org/zap"
 
 	"partnerpulse/internal/chstore"
@@ -106,8 +105,8 @@ func (e *Enricher) storeRange(ctx context.Context, b *batch, low, high int, stor
 	return e.storeRange(ctx, b, middle, high, stored, refusedBefore)
 }
 
-// markDirty marks the days of the batch, each attempt with a new time: a mark
-// must not be older than the aggregator's last look at the rows before them.
+// markDirty marks the days of the batch, each attempt in the hour that it is made
+// in: an hour that is long over may be dropped.
 func (e *Enricher) markDirty(ctx context.Context, b *batch) error {
 	if len(b.dirty) == 0 {
 		return nil
@@ -180,32 +179,6 @@ func (e *flusher) commit(b *batch) {
 	}
 }
 
-// retry repeats do until it succeeds or ctx ends, with growing, jittered pauses.
-// It reports the 1st, 2nd, 4th, … failure.
 func (e *Enricher) retry(ctx context.Context, what string, do func() error) error {
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = e.cfg.RetryMin, e.cfg.RetryMax
-	for failures := 1; ; failures++ {
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		err := do()
-		if err == nil {
-			return nil
-		}
-		if cause := context.Cause(ctx); cause != nil {
-			return cause
-		}
-		e.metrics.retries.WithLabelValues(what).Inc()
-		if failures&(failures-1) == 0 {
-			e.log.Warn("store or broker unavailable; fetching waits, nothing is lost", zap.String("stage", what),
-				zap.Int("failures", failures), zap.Error(err))
-		}
-		timer := time.NewTimer(pause.NextBackOff())
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-		case <-timer.C:
-		}
-	}
+	return retrier{cfg: e.cfg, log: e.log, retries: e.metrics.retries}.retry(ctx, what, do)
 }

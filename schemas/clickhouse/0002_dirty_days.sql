@@ -1,7 +1,10 @@
 -- The durable list of (tenant, partner, UTC day) keys whose events changed. The
 -- enricher adds a mark after its events are visible and before it commits its
--- offsets; the aggregator takes keys with marked > done, recomputes them and
--- writes done = the mark that it had read. A mark that arrives meanwhile stays.
+-- offsets. A key is dirty while it has more marks than were worked off: the
+-- aggregator counts the marks, recomputes the key, and writes done = that count. A
+-- mark that arrives meanwhile makes the count larger, and so the key stays dirty;
+-- marks are counted, not compared by time, so clocks that differ lose none. A mark
+-- that was written twice costs a recomputation and changes nothing.
 -- Partitioned by hour of the mark, so that finished hours are dropped whole.
 CREATE TABLE IF NOT EXISTS dirty_days
 (
@@ -9,8 +12,8 @@ CREATE TABLE IF NOT EXISTS dirty_days
     tenant     LowCardinality(String) COMMENT 'Whose programme',
     partner_id String COMMENT 'The partner',
     day        Date COMMENT 'UTC day whose events changed',
-    marked     SimpleAggregateFunction(max, UInt64) COMMENT 'Latest mark, Unix nanoseconds',
-    done       SimpleAggregateFunction(max, UInt64) COMMENT 'Latest mark that was worked off'
+    marked     SimpleAggregateFunction(sum, UInt64) COMMENT 'How many marks were set',
+    done       SimpleAggregateFunction(max, UInt64) COMMENT 'How many of them were worked off'
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY hour

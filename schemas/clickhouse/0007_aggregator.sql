@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS agg_keys
     partner_id String COMMENT 'The partner',
     day        Date COMMENT 'UTC day whose events changed; 1970-01-01 for a partner that has fallen behind',
     hour       DateTime('UTC') COMMENT 'Hour of the mark',
-    marked     UInt64 COMMENT 'The mark that was read, Unix nanoseconds; 0 for a partner that has fallen behind'
+    marked     UInt64 COMMENT 'The marks that were counted; 0 for a partner that has fallen behind'
 )
 ENGINE = MergeTree
 PARTITION BY batch_id

@@ -5,7 +5,7 @@ FROM
     SELECT hour, tenant, partner_id, day
     FROM dirty_days
     GROUP BY hour, tenant, partner_id, day
-    HAVING max(marked) > max(done)
+    HAVING sum(marked) > max(done)
 )
 GROUP BY tenant
 ORDER BY tenant

@@ -2,7 +2,7 @@
 SELECT partition AS id
 FROM
 (
-    SELECT _partition_id AS partition, hour, tenant, partner_id, day, max(marked) > max(done) AS open
+    SELECT _partition_id AS partition, hour, tenant, partner_id, day, sum(marked) > max(done) AS open
     FROM dirty_days
     WHERE hour < toDateTime({before:String}, 'UTC')
     GROUP BY partition, hour, tenant, partner_id, day
