@@ -24,3 +24,9 @@ func Script() []byte {
 	}
 	return out
 }
+
+//go:embed tracker.d.ts
+var types []byte
+
+// Types gives tracker.d.ts, the TypeScript types of what the script puts into a page.
+func Types() []byte { return types }

@@ -1,0 +1,8 @@
+// Each line is a mistake that the types must find.
+import "../../tracker/tracker";
+
+partnerpulse.track("portal.teleported");
+partnerpulse.init({ partner: "p-1" });
+partnerpulse.search({ query: "backup" });
+partnerpulse.searchClick({ content_id: "doc-1", position: "first" });
+partnerpulse.identify("p-1");
