@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"partnerpulse/internal/kafkabus"
+	"partnerpulse/internal/simulate/plan"
 )
 
 func login(id, partner string, at time.Time) string {
@@ -195,7 +196,16 @@ func TestTheDemoShowsScoresAndAStoppedPartner(t *testing.T) {
 		}
 		return err
 	})
-	await(t, 2*time.Minute, "a message on the drop topic", func() error {
+	stopped := map[string]bool{}
+	today := plan.DayOf(time.Now(), time.UTC)
+	world, err := plan.New(plan.Config{Seed: 1, Tenant: "demo", Portal: "main", Partners: 60, Start: today - 60, Days: 60, Location: time.UTC})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range world.Truth().Partners {
+		stopped["demo/"+p.PartnerID] = p.Fate.Kind == plan.Stopped && p.Fate.Change < today
+	}
+	await(t, 2*time.Minute, "a message on the drop topic for a partner that was simulated to stop", func() error {
 		for _, r := range s.topic(kafkabus.TopicDrop) {
 			var m struct {
 				Type string         `json:"type"`
@@ -204,7 +214,7 @@ func TestTheDemoShowsScoresAndAStoppedPartner(t *testing.T) {
 			if err := json.Unmarshal(r.Value, &m); err != nil {
 				return err
 			}
-			if m.Data["status"] == "firing" {
+			if m.Data["status"] == "firing" && stopped[string(r.Key)] {
 				t.Logf("key %s: %v", r.Key, m.Data)
 				return nil
 			}
