@@ -21,6 +21,7 @@ var levels = map[string]int{
 
 	"internal/app":      4,
 	"internal/embedded": 4,
+	"internal/bench":    4,
 
 	"internal/collector":  3,
 	"internal/durable":    3,
@@ -28,6 +29,7 @@ var levels = map[string]int{
 	"internal/aggregator": 3,
 	"internal/console":    3,
 	"internal/simulate":   3,
+	"internal/replay":     3,
 	"internal/xapistore":  3,
 
 	"internal/kafkabus":   2,
@@ -55,6 +57,7 @@ var levels = map[string]int{
 	"schemas":          0,
 
 	// Only for tests, which may use everything.
+	"internal/apachekafka": 6,
 	"internal/browsertest": 6,
 	"internal/clienttest":  6,
 	"internal/e2e":         6,

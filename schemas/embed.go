@@ -18,3 +18,9 @@ var Alerts embed.FS
 //
 //go:embed clickhouse
 var ClickHouse embed.FS
+
+// OpenAPI is openapi.yaml, the collector's HTTP interface. Its references to
+// events/*.json are relative.
+//
+//go:embed openapi.yaml
+var OpenAPI []byte

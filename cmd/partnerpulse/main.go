@@ -38,6 +38,8 @@ type cli struct {
 	Console    consoleCmd    `cmd:"" help:"Run the console: web pages and read API."`
 	Migrate    migrateCmd    `cmd:"" help:"Create or upgrade the topics and the tables, then exit."`
 	Simulate   simulateCmd   `cmd:"" help:"Send realistic portal traffic to a collector."`
+	Bench      benchCmd      `cmd:"" help:"Measure a role against its floor on this machine."`
+	Replay     replayCmd     `cmd:"" help:"Send refused events again, after what they were refused for was mended."`
 	Doctor     doctorCmd     `cmd:"" help:"Check configuration, engines, ports and disk, and say how to mend what is wrong."`
 	Config     configCmd     `cmd:"" help:"Check or show the configuration."`
 	Keys       keysCmd       `cmd:"" help:"Make write keys, and sign identities to try them."`

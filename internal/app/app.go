@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
 
 	"partnerpulse/internal/aggregator"
 	"partnerpulse/internal/chstore"
@@ -92,7 +93,7 @@ func (a *app) collector(l net.Listener) (Part, error) {
 	}}, nil
 }
 
-// enricher brings events from Kafka to ClickHouse.
+// enricher brings events from Kafka to ClickHouse, and what was refused, too.
 func (a *app) enricher() (Part, error) {
 	store, err := a.store("enricher")
 	if err != nil {
@@ -105,9 +106,23 @@ func (a *app) enricher() (Part, error) {
 	e := enricher.New(a.cfg.Enricher.Config, enricher.Deps{
 		Source: kafkabus.NewConsumer(source, log, reg), Store: store, Publisher: producer,
 	}, log, reg)
+	rejects := a.rejects(store)
 	return Part{Name: "enricher", Run: func(ctx context.Context) error {
-		return errors.Join(e.Run(ctx), producer.Close(), store.Close())
+		g, ctx := errgroup.WithContext(ctx)
+		g.Go(func() error { return e.Run(ctx) })
+		g.Go(func() error { return rejects.Run(ctx) })
+		return errors.Join(g.Wait(), producer.Close(), store.Close())
 	}}, nil
+}
+
+// rejects brings what was refused to ClickHouse.
+func (a *app) rejects(store *chstore.Store) *enricher.Rejects {
+	log, reg := a.log.Named("rejects"), a.registerer("rejects")
+	source := a.cfg.Enricher.Rejects
+	source.Config, source.Topics = a.cfg.Kafka.Config, []string{kafkabus.TopicRejects}
+	return enricher.NewRejects(a.cfg.Enricher.Config, enricher.RejectsDeps{
+		Source: kafkabus.NewConsumer(source, log, reg), Store: store,
+	}, log, reg)
 }
 
 // aggregator derives rollups, scores and alerts.

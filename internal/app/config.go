@@ -72,7 +72,12 @@ type CollectorConfig struct {
 type EnricherConfig struct {
 	kafkabus.ConsumerConfig `yaml:",inline"`
 	enricher.Config         `yaml:",inline"`
+	// Rejects is how the refused events are read that go into the table rejects.
+	Rejects kafkabus.ConsumerConfig `yaml:"rejects"`
 }
+
+// rejectsInFlightBytesMax: rejects are few, and the enricher's memory is for events.
+const rejectsInFlightBytesMax = 8 << 20
 
 // ConsoleConfig is the console and its listener.
 type ConsoleConfig struct {
@@ -100,11 +105,13 @@ func DefaultConfig() Config {
 		Collector:  CollectorConfig{HTTP: httpserver.DefaultConfig("127.0.0.1:8080"), Config: collector.DefaultConfig(), Spool: durable.DefaultConfig(), Directory: directory.DefaultConfig()},
 		Enricher: EnricherConfig{
 			ConsumerConfig: kafkabus.DefaultConsumerConfig("partnerpulse-enricher"), Config: enricher.DefaultConfig(),
+			Rejects: kafkabus.DefaultConsumerConfig("partnerpulse-rejects"),
 		},
 		Aggregator: aggregator.DefaultConfig(),
 		Console:    ConsoleConfig{HTTP: httpserver.DefaultConfig("127.0.0.1:8090"), Config: console.DefaultConfig()},
 		Ops:        httpserver.DefaultConfig(""),
 	}
+	c.Enricher.Rejects.InFlightBytesMax = rejectsInFlightBytesMax
 	c.ClickHouse.Addr = nil
 	c.Console.Demo = false
 	return c

@@ -18,10 +18,7 @@
 package collector
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -79,7 +76,6 @@ type Collector struct {
 	budget     *budget
 	inflate    *inflater
 	parsers    *parserPool
-	etag       string
 	segment    *segmentWay
 	xapi       *xapiWay
 	limits     *rateLimits
@@ -99,12 +95,10 @@ func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) (*Co
 	if deps.Directory == nil {
 		deps.Directory = noDirectory{}
 	}
-	sum := sha256.Sum256(deps.TrackerJS)
 	c := &Collector{
 		cfg: cfg, deps: deps, log: log, proxies: proxies,
 		budget:  &budget{max: cfg.InFlightBytesMax},
 		inflate: newInflater(), parsers: newParserPool(cfg.BatchEventsMax),
-		etag: `"` + hex.EncodeToString(sum[:16]) + `"`,
 	}
 	c.metrics = newMetrics(reg, c.budget)
 	if c.segment, err = newSegmentWay(cfg.Segment, reg); err != nil {
@@ -139,22 +133,6 @@ func (c *Collector) Ready(ctx context.Context) error {
 		return ErrNotDurable
 	}
 	return nil
-}
-
-// Handler serves the collector's endpoints; any other path is 404.
-func (c *Collector) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/v1/events", c.endpoint("events", c.answerEvents))
-	mux.HandleFunc("/v1/beacon", c.endpoint("beacon", c.answerBeacon))
-	c.handleSegment(mux)
-	mux.HandleFunc("/v1/cloudevents", c.cloudEvents)
-	mux.HandleFunc("/v1/pixel.gif", c.pixel)
-	c.handleXAPI(mux)
-	mux.HandleFunc("/tracker.js", c.serveTracker)
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		c.refuse(w, "other", &failure{http.StatusNotFound, "not_found", "there is no such address: events go to POST /v1/events", 0})
-	})
-	return mux
 }
 
 // endpoint is a way in for events: CORS, preflight, method, then collect.
@@ -209,23 +187,4 @@ func (c *Collector) collect(w http.ResponseWriter, r *http.Request) (*outcome, *
 		return nil, failed
 	}
 	return out, fail
-}
-
-// serveTracker serves the browser script.
-func (c *Collector) serveTracker(w http.ResponseWriter, r *http.Request) {
-	const name = "tracker"
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		c.refuse(w, name, &failure{http.StatusMethodNotAllowed, "method_not_allowed", "fetch the script with GET", 0})
-		return
-	}
-	h := w.Header()
-	h.Set("Content-Type", "text/javascript; charset=utf-8")
-	h.Set("Cache-Control", fmt.Sprintf("public, max-age=%d", int(c.cfg.TrackerMaxAge.Seconds())))
-	h.Set("ETag", c.etag)
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Access-Control-Allow-Origin", "*") // pages may load it with crossorigin and integrity
-	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	http.ServeContent(w, r, "tracker.js", time.Time{}, bytes.NewReader(c.deps.TrackerJS))
-	c.metrics.requests.WithLabelValues(name, "200", "").Inc()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -58,12 +59,22 @@ func (c *Collector) publish(ctx context.Context, out *outcome, a *arrival) *fail
 // second time for the directory, then rejects.
 func records(out *outcome, a *arrival) ([]kafkabus.Message, error) {
 	msgs := make([]kafkabus.Message, 0, len(out.accepted)+len(out.rejected))
+	size := 0
 	for _, e := range out.accepted {
-		value, err := event.MarshalCloudEvent(e)
-		if err != nil {
+		size += event.CloudEventBytes(e) + len(e.Tenant) + len("/") + len(e.PartnerID)
+	}
+	room := make([]byte, 0, size) // of all keys and values, allocated at once
+	for _, e := range out.accepted {
+		start := len(room)
+		room = e.AppendKey(room)
+		key := room[start:len(room):len(room)]
+		start = len(room)
+		var err error
+		if room, err = event.AppendDecodedCloudEvent(room, e); err != nil { // the parser has decoded Data
 			return nil, fmt.Errorf("encoding event: %w", err)
 		}
-		msgs = append(msgs, kafkabus.Message{Topic: kafkabus.TopicEvents, Key: []byte(e.Key()), Value: value})
+		value := room[start:len(room):len(room)]
+		msgs = append(msgs, kafkabus.Message{Topic: kafkabus.TopicEvents, Key: key, Value: value})
 		if e.Type.IsDirectory() {
 			key, err := event.DirectoryKey(e)
 			if err != nil {
@@ -123,9 +134,12 @@ func isName(s string) bool {
 // hasControls tells whether s has control characters, which would make keys and
 // logs unreadable.
 func hasControls(s string) bool {
-	for _, r := range s {
-		if unicode.IsControl(r) {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ' || c == 0x7f:
 			return true
+		case c >= utf8.RuneSelf:
+			return strings.ContainsFunc(s[i:], unicode.IsControl)
 		}
 	}
 	return false

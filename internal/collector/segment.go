@@ -36,18 +36,21 @@ func newSegmentWay(cfg segment.Config, reg prometheus.Registerer) (*segmentWay, 
 	}, []string{"method"})}, nil
 }
 
-// handleSegment adds the addresses that the SDKs call.
-func (c *Collector) handleSegment(mux *http.ServeMux) {
+// segmentRoutes are the addresses that the SDKs call.
+func (c *Collector) segmentRoutes() []route {
+	var out []route
 	for _, m := range segment.Methods() {
 		h := c.segmentCalls(m)
-		mux.HandleFunc("/v1/"+string(m), h)
+		out = append(out, route{"/v1/" + string(m), h})
 		if short := m.Short(); short != "" {
-			mux.HandleFunc("/v1/"+short, h)
+			out = append(out, route{"/v1/" + short, h})
 		}
 	}
-	mux.HandleFunc("/beacon/v1/batch", c.segmentCalls(segment.Batch)) // RudderStack's browser SDK on leaving
-	mux.HandleFunc("/v1/m", c.segmentMetrics)
-	mux.HandleFunc("/v1/projects/{key}/settings", c.segmentSettings)
+	return append(out,
+		route{"/beacon/v1/batch", c.segmentCalls(segment.Batch)}, // RudderStack's browser SDK on leaving
+		route{"/v1/m", c.segmentMetrics},
+		route{"/v1/projects/{key}/settings", c.segmentSettings},
+	)
 }
 
 // segmentCalls takes calls of one method, or batches.

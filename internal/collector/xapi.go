@@ -65,11 +65,13 @@ func newXAPIWay(cfg xapi.Config, documents Documents, reg prometheus.Registerer)
 	})}, nil
 }
 
-// handleXAPI adds the addresses that an LMS calls.
-func (c *Collector) handleXAPI(mux *http.ServeMux) {
-	mux.HandleFunc("/xapi/about", c.xapiResource("xapi_about", "GET, HEAD", c.xapiAbout))
-	mux.HandleFunc("/xapi/statements", c.xapiResource("xapi_statements", "GET, HEAD, POST, PUT", c.xapiStatements))
-	mux.HandleFunc("/xapi/activities/state", c.xapiResource("xapi_state", "GET, HEAD, POST, PUT, DELETE", c.xapiState))
+// xapiRoutes are the addresses that an LMS calls.
+func (c *Collector) xapiRoutes() []route {
+	return []route{
+		{"/xapi/about", c.xapiResource("xapi_about", "GET, HEAD", c.xapiAbout)},
+		{"/xapi/statements", c.xapiResource("xapi_statements", "GET, HEAD, POST, PUT", c.xapiStatements)},
+		{"/xapi/activities/state", c.xapiResource("xapi_state", "GET, HEAD, POST, PUT, DELETE", c.xapiState)},
+	}
 }
 
 // xapiAnswer writes the answer to a request that succeeded and gives its status.

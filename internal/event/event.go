@@ -81,6 +81,11 @@ func Key(tenant, partnerID string) string { return tenant + "/" + partnerID }
 // Key is the Kafka key of the event.
 func (e *Event) Key() string { return Key(e.Tenant, e.PartnerID) }
 
+// AppendKey adds the Kafka key of the event to dst.
+func (e *Event) AppendKey(dst []byte) []byte {
+	return append(append(append(dst, e.Tenant...), '/'), e.PartnerID...)
+}
+
 // TenantWide stands for the partner in directory events that belong to the whole
 // tenant, such as a published document. No real partner may use it.
 const TenantWide = "-"

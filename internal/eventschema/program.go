@@ -183,6 +183,11 @@ func newReader() *reader {
 
 // valid tells whether data certainly satisfies the schema.
 func (p *program) valid(data jsontext.Value) bool {
+	return p.validFlat(data) || p.validNested(data)
+}
+
+// validNested is valid for data of any shape.
+func (p *program) validNested(data jsontext.Value) bool {
 	rd, _ := p.readers.Get().(*reader)
 	defer p.readers.Put(rd)
 	rd.src = *bytes.NewBuffer(data)
