@@ -51,7 +51,7 @@ func StartChild(ctx context.Context, name string, args ...string) (*Child, error
 	if err != nil {
 		return nil, fmt.Errorf("finding this program: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, self, args...)
+	cmd := exec.CommandContext(ctx, self, args...) //nolint:gosec // this program itself
 	cmd.Stderr = os.Stderr
 	// A signal from the terminal is for the parent, which ends its children in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

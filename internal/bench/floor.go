@@ -134,7 +134,7 @@ func RunFloor(ctx context.Context, kafka kafkabus.Config, log *zap.Logger, ready
 	case err = <-served:
 	case <-ctx.Done():
 		err = srv.Close()
-		<-served
+		<-served //nolint:errcheck // http.ErrServerClosed, after Close
 	}
 	return errors.Join(err, producer.Close())
 }

@@ -44,7 +44,7 @@ func recentStops(t *testing.T, d *detect.Detector, today plan.Day, partners, day
 		t.Fatal(err)
 	}
 	for _, p := range w.Truth().Partners {
-		if p.Fate.Kind != plan.Stopped || p.Fate.Change >= today {
+		if p.Kind != plan.Stopped || p.Change >= today {
 			continue
 		}
 		counts := make([]int, days) // through yesterday: today is not over
@@ -63,7 +63,7 @@ func recentStops(t *testing.T, d *detect.Detector, today plan.Day, partners, day
 		noticed, back := false, false
 		for _, o := range observed {
 			for _, tr := range o.Transitions {
-				fresh := int(today)-int(tr.Day) <= ageMax && tr.Day >= detect.Day(p.Fate.Change)
+				fresh := int(today)-int(tr.Day) <= ageMax && tr.Day >= detect.Day(p.Change)
 				noticed = noticed || fresh && tr.Status == detect.StatusFiring
 				back = back || fresh && tr.Status == detect.StatusResolved
 			}

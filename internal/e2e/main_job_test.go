@@ -203,7 +203,7 @@ func TestTheDemoShowsScoresAndAStoppedPartner(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range world.Truth().Partners {
-		stopped["demo/"+p.PartnerID] = p.Fate.Kind == plan.Stopped && p.Fate.Change < today
+		stopped["demo/"+p.PartnerID] = p.Kind == plan.Stopped && p.Change < today
 	}
 	await(t, 2*time.Minute, "a message on the drop topic for a partner that was simulated to stop", func() error {
 		for _, r := range s.topic(kafkabus.TopicDrop) {

@@ -77,12 +77,12 @@ func (c *rejectRows) append(record *kafkabus.Record) (readable bool) {
 	c.eventID, c.eventType = append(c.eventID, r.EventID), append(c.eventType, r.EventType)
 	c.pointer, c.message = append(c.pointer, r.Pointer), append(c.message, r.Message)
 	c.eventTopic = append(c.eventTopic, r.Topic)
-	c.eventPartition = append(c.eventPartition, int32(r.Partition)) //nolint:gosec // a partition is 32 bits
+	c.eventPartition = append(c.eventPartition, int32(r.Partition))
 	c.eventOffset = append(c.eventOffset, r.Offset)
 	c.original, c.truncated = append(c.original, string(original)), append(c.truncated, r.Truncated)
 	c.day, c.rejectedAt = append(c.day, at.Truncate(24*time.Hour)), append(c.rejectedAt, at)
 	c.id, c.topic = append(c.id, rejectID(record)), append(c.topic, record.Topic)
-	c.partition = append(c.partition, int32(record.Partition)) //nolint:gosec // a partition is 32 bits
+	c.partition = append(c.partition, int32(record.Partition))
 	c.offset = append(c.offset, record.Offset)
 	return err == nil
 }

@@ -70,7 +70,7 @@ func (r *Rejects) consume(ctx context.Context, g kafkabus.Generation) error {
 	age := time.NewTimer(r.cfg.FlushAgeMax)
 	defer age.Stop()
 	for {
-		due := false
+		var due bool
 		select {
 		case <-ctx.Done():
 			return nil // what was read and not stored is delivered again
@@ -110,7 +110,7 @@ func (r *Rejects) flush(ctx context.Context, g kafkabus.Generation, b *rejectBat
 	})
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the generation has ended: what was not stored is delivered again
 		}
 		return err
 	}

@@ -23,7 +23,7 @@ func (s *sending) tell(finished bool) {
 		return
 	}
 	s.deps.Progress(Progress{
-		Done: s.report.done(), Total: int64(s.total), Accepted: s.report.Accepted, Rejected: s.report.Rejected, Finished: finished, //nolint:gosec // rows of a table
+		Done: s.report.done(), Total: int64(s.total), Accepted: s.report.Accepted, Rejected: s.report.Rejected, Finished: finished,
 	})
 }
 

@@ -117,7 +117,7 @@ func (s *sending) pages(ctx context.Context) error {
 	after, afterID := int64(0), uint64(0)
 	for left := s.cfg.Filter.limit(); left > 0; {
 		p := s.cfg.Filter.params()
-		p["after"], p["after_id"], p["count"] = after, afterID, uint32(min(left, uint64(s.cfg.PageMax))) //nolint:gosec // at most PageMax
+		p["after"], p["after_id"], p["count"] = after, afterID, uint32(min(left, uint64(s.cfg.PageMax)))
 		var rows []row
 		if err := s.deps.Store.Select(ctx, &rows, pageSQL, p); err != nil {
 			return fmt.Errorf("reading rejects: %w", err)
