@@ -26,8 +26,9 @@ deps: ## Install the embedded ClickHouse engine into the cache
 	@scripts/require go npm
 	@scripts/libchdb/install.sh >/dev/null
 
-test-deps: deps ## Install what only tests need: Chromium
+test-deps: deps ## Install what only tests need: Chromium, Apache Kafka's jars
 	@scripts/chromium/install.sh
+	@scripts/kafka/install.sh >/dev/null || [ "$${REQUIRE_SERVICES:-}" != 1 ]
 
 test: test-deps build ## Unit, property, integration and browser tests
 	@go vet ./...

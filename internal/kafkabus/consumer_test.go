@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/zap/zaptest"
 
+	"partnerpulse/internal/apachekafka"
 	"partnerpulse/internal/kafkabus"
 )
 
@@ -213,6 +214,21 @@ func TestTopicMayComeLater(t *testing.T) {
 // rewind the group: the fault that made us avoid kafka.Reader.
 func TestLateCommitCannotRewind(t *testing.T) {
 	_, cfg := broker(t, 1)
+	lateCommitCannotRewind(t, cfg)
+}
+
+func TestLateCommitCannotRewindOnApacheKafka(t *testing.T) {
+	cfg := kafkabus.Config{Brokers: apachekafka.Start(t, 1).Brokers(), ClientID: "test", DialTimeout: 2 * time.Second}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := kafkabus.EnsureTopics(ctx, cfg, []kafkabus.TopicSpec{{Name: testTopic, Partitions: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	lateCommitCannotRewind(t, cfg)
+}
+
+// lateCommitCannotRewind needs testTopic with one partition, empty.
+func lateCommitCannotRewind(t *testing.T, cfg kafkabus.Config) {
 	p := producer(t, cfg)
 	produce(t, p, 0, 50)
 	reg := prometheus.NewRegistry()
