@@ -18,7 +18,7 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 	if err := a.load(ctx, t); err != nil {
 		return Work{}, err
 	}
-	h := t.horizon(a.deps.Now())
+	h := a.horizon(t)
 	t.stale = t.stale || h != t.checked
 	if dirty == 0 && !t.stale {
 		return Work{}, nil
@@ -32,6 +32,9 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		return Work{}, err
 	}
 	if size.Keys > 0 {
+		if size.First < h.today {
+			t.changed = a.deps.Now()
+		}
 		if err := a.rollUp(ctx, p, size); err != nil {
 			return Work{}, err
 		}
@@ -39,7 +42,7 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 			return Work{}, err
 		}
 	}
-	now := t.horizon(a.deps.Now())
+	now := a.horizon(t)
 	work = Work{Keys: int(size.Keys), More: size.Keys < dirty}
 	if size.Partners > 0 {
 		if err := a.derive(ctx, t, a.params(t, batch, now), now, &work); err != nil {
@@ -65,7 +68,12 @@ func (a *Aggregator) load(ctx context.Context, t *tenant) error {
 		return err
 	}
 	t.loaded, t.stale, t.unknown = true, true, true
+	t.changed = a.deps.Now() // what came last before the start is not known
 	return nil
+}
+
+func (a *Aggregator) horizon(t *tenant) horizon {
+	return t.horizon(a.deps.Now(), a.cfg.Settle, a.cfg.SettleMax)
 }
 
 // size is what a batch took.
@@ -73,8 +81,9 @@ type size struct {
 	Keys     uint64 `ch:"keys"`
 	Partners uint64 `ch:"partners"`
 	Stale    uint64 `ch:"stale"`
-	Low      int32  `ch:"low"`  // no local day to recompute is earlier,
-	High     int32  `ch:"high"` // none later
+	First    int32  `ch:"first"` // earliest dirty day
+	Low      int32  `ch:"low"`   // no local day to recompute is earlier,
+	High     int32  `ch:"high"`  // none later
 }
 
 // take fills the batch's work table.

@@ -26,6 +26,12 @@ type Config struct {
 	// PublishAgeDaysMax is how many days old a transition may be and still be
 	// published; older ones, of a backfill say, are recorded as historical.
 	PublishAgeDaysMax int `yaml:"publish_age_days_max"`
+	// Settle is how long no day before today may have changed before detection sees
+	// another day as complete; SettleMax bounds that wait once the history has
+	// reached the present. Without it, a history that is being loaded looks like
+	// partners that went quiet.
+	Settle    time.Duration `yaml:"settle"`
+	SettleMax time.Duration `yaml:"settle_max"`
 	// MarksKept is how long worked-off hours of dirty_days are kept.
 	MarksKept time.Duration `yaml:"marks_kept"`
 	// Timezone is the IANA zone of tenants that are not listed.
@@ -54,6 +60,7 @@ func DefaultConfig() Config {
 	return Config{
 		Interval: time.Second, RetryMax: 30 * time.Second, StopTimeout: 10 * time.Second,
 		BatchKeysMax: 20_000, ScoreRowsMax: 200_000,
+		Settle: 10 * time.Second, SettleMax: 10 * time.Minute,
 		PublishAgeDaysMax: 7, MarksKept: 24 * time.Hour, Timezone: "UTC",
 		DealStages: []string{
 			"lead", "registered", "qualification", "qualified", "discovery", "demo", "evaluation",
@@ -79,6 +86,7 @@ func (c *Config) Validate() error {
 	check(c.BatchKeysMax > 0, "batch_keys_max %d is not positive", c.BatchKeysMax)
 	check(c.ScoreRowsMax > 0, "score_rows_max %d is not positive", c.ScoreRowsMax)
 	check(c.PublishAgeDaysMax >= 0, "publish_age_days_max %d is negative", c.PublishAgeDaysMax)
+	check(c.Settle >= 0 && c.SettleMax >= c.Settle, "settle %s and settle_max %s: need 0 ≤ settle ≤ settle_max", c.Settle, c.SettleMax)
 	check(c.MarksKept >= time.Hour, "marks_kept %s is less than an hour", c.MarksKept)
 	zone := func(name, tz string) {
 		_, err := time.LoadLocation(tz)

@@ -90,6 +90,7 @@ func newWorld(t testing.TB, tz string, now time.Time) *world {
 func testConfig(tz string) aggregator.Config {
 	cfg := aggregator.DefaultConfig()
 	cfg.Detect.Thresholds = detect.FormLorden // no table to compute at every start
+	cfg.Settle, cfg.SettleMax = 0, 0          // the clock of these tests stands still
 	cfg.Tenants = []aggregator.Tenant{{ID: tenantID, Timezone: tz}}
 	return cfg
 }

@@ -29,6 +29,11 @@ type tenant struct {
 	// found all of them went by.
 	stale, unknown bool
 	checked        horizon
+
+	complete int32     // last completed day that was given to detection
+	changed  time.Time // when a day before today last changed
+	waiting  time.Time // since when a later day waits to be given; zero: none does
+	present  time.Time // since when the history reaches the present; zero: it does not
 }
 
 // horizon is what every partner of a tenant has to be brought up to.
@@ -49,9 +54,32 @@ func newTenant(id string, loc *time.Location) *tenant {
 // horizon at an instant. A day counts as complete once the tenant has events of a
 // later one: neither a backfill that has not got there yet nor a broken feed may
 // look like partners that went quiet.
-func (t *tenant) horizon(now time.Time) horizon {
+//
+// It is given to detection only when the days before today have stopped changing:
+// while a history is being loaded, or a backlog worked off, some partners' days are
+// there before others'. A trickle of late events holds it up for a while only.
+func (t *tenant) horizon(now time.Time, settle, settleMax time.Duration) horizon {
 	today := session.LocalDay(now, t.loc)
-	return horizon{today: today, complete: max(0, min(today, t.newest)-1), feeds: t.feeds}
+	complete := max(0, min(today, t.newest)-1)
+	switch {
+	case complete <= t.complete:
+		t.waiting = time.Time{}
+	case t.waiting.IsZero():
+		t.waiting = now
+	}
+	switch {
+	case t.newest < today-1:
+		t.present = time.Time{}
+	case t.present.IsZero():
+		t.present = now
+	}
+	since := func(at time.Time, d time.Duration) bool { return !at.IsZero() && now.Sub(at) >= d }
+	switch {
+	case t.waiting.IsZero():
+	case since(t.waiting, settle) && now.Sub(t.changed) >= settle, since(t.waiting, settleMax) && since(t.present, settleMax):
+		t.complete, t.waiting = complete, time.Time{}
+	}
+	return horizon{today: today, complete: t.complete, feeds: t.feeds}
 }
 
 // meet makes the state of a tenant that is not configured and was not seen before.

@@ -26,6 +26,13 @@ func (s *stack) settled() {
 		if err != nil {
 			return err
 		}
+		// Detection waits for the days to stop changing.
+		behind, err := s.one("SELECT count() AS n FROM partner_progress FINAL WHERE detected_through + 1 < " +
+			"(SELECT least(today(), maxIf(day, events > 0)) FROM partner_daily FINAL)")
+		if err != nil {
+			return err
+		}
+		dirty += behind
 		if dirty > 0 || rows != last {
 			last = rows
 			time.Sleep(1500 * time.Millisecond)
