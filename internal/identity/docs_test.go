@@ -41,7 +41,7 @@ func TestSignersOfTheDocs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := exec.LookPath(command[0]); err != nil {
-				if os.Getenv("REQUIRE_SERVICES") == "1" && name != "python" {
+				if os.Getenv("REQUIRE_SERVICES") == "1" {
 					t.Fatal(err)
 				}
 				t.Skipf("%s is not on this machine: %v", command[0], err)
