@@ -73,6 +73,10 @@ func (a *app) collector(l net.Listener) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
+	script, err := tracker.Script()
+	if err != nil {
+		return Part{}, err
+	}
 	out, err := a.outlet()
 	if err != nil {
 		return Part{}, err
@@ -82,7 +86,7 @@ func (a *app) collector(l net.Listener) (Part, error) {
 		return Part{}, errors.Join(err, out.close())
 	}
 	c, err := collector.New(a.cfg.collector(), collector.Deps{
-		Publisher: out, Keys: look.ring, Directory: look.directory, Schemas: schemaSet, TrackerJS: tracker.Script(), Statements: known, Documents: documents,
+		Publisher: out, Keys: look.ring, Directory: look.directory, Schemas: schemaSet, TrackerJS: script, Statements: known, Documents: documents,
 	}, a.log.Named("collector"), a.registerer("collector"))
 	if err != nil {
 		return Part{}, errors.Join(err, out.close(), closeKnown())
