@@ -73,16 +73,20 @@ func (a *app) collector(l net.Listener) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
+	script, err := tracker.Script()
+	if err != nil {
+		return Part{}, err
+	}
 	out, err := a.outlet()
 	if err != nil {
 		return Part{}, err
 	}
-	known, closeKnown, err := a.statements()
+	known, documents, closeKnown, err := a.lrs()
 	if err != nil {
 		return Part{}, errors.Join(err, out.close())
 	}
 	c, err := collector.New(a.cfg.collector(), collector.Deps{
-		Publisher: out, Keys: look.ring, Directory: look.directory, Schemas: schemaSet, TrackerJS: tracker.Script(), Statements: known,
+		Publisher: out, Keys: look.ring, Directory: look.directory, Schemas: schemaSet, TrackerJS: script, Statements: known, Documents: documents,
 	}, a.log.Named("collector"), a.registerer("collector"))
 	if err != nil {
 		return Part{}, errors.Join(err, out.close(), closeKnown())

@@ -58,6 +58,7 @@ func (s *stack) events(source string) (map[string]stored, error) {
 			return nil, err
 		}
 		delete(row.Data, "statement") // compared by the tests of the xAPI clients
+		delete(row.Data, "taken_at")  // of voided ones
 		out[r.ID] = row
 	}
 	return out, nil
@@ -98,11 +99,14 @@ func TestXAPIAndCloudEventsClientsReachClickHouse(t *testing.T) {
 	want := map[string]stored{}
 	for i, adapter := range []string{"axios", "fetch"} {
 		id := fmt.Sprintf("f47ac10b-58cc-4372-a567-0e02b2c3d47%d", i)
-		sent := run[struct{ One, Many []string }](t, xapiModules, filepath.Join(xapiScripts, "xapi.cjs"), append(environ, "ADAPTER="+adapter, "ID="+id)...)
-		wantXAPI(want, sent.One[0], id, sent.Many[1])
+		sent := run[struct{ One, Many, Voided []string }](t, xapiModules, filepath.Join(xapiScripts, "xapi.cjs"), append(environ, "ADAPTER="+adapter, "ID="+id)...)
+		wantXAPI(want, sent.One[0], id, sent.Many[1], sent.Voided[0])
 	}
-	tincan := run[struct{ Sent []string }](t, xapiModules, filepath.Join(xapiScripts, "tincan.cjs"), environ...)
-	wantTinCan(want, tincan.Sent)
+	tincan := run[struct {
+		Sent    []string
+		Voiding string
+	}](t, xapiModules, filepath.Join(xapiScripts, "tincan.cjs"), environ...)
+	wantTinCan(want, tincan.Sent, tincan.Voiding)
 	s.expect(t, "xapi", want)
 
 	run[struct{}](t, cloudModules, filepath.Join(cloudScripts, "send.cjs"), environ...)
@@ -121,9 +125,18 @@ func run[T any](t *testing.T, modules, script string, environ ...string) T {
 	return out
 }
 
+const adl = "http://adlnet.gov/expapi/verbs/"
+
+// voided makes row what stays of a statement that voider voids, and gives the row of
+// the voiding statement: neither is scored.
+func voided(row *stored, voider string) stored {
+	row.Internal, row.Data["voided_by"] = 1, voider
+	return stored{ID: voider, Type: "custom.xapi.voided", Partner: row.Partner, User: row.User, Internal: 1,
+		Data: map[string]any{"verb": adl + "voided", "target_id": row.ID}}
+}
+
 // wantXAPI adds the rows of xapi.cjs.
-func wantXAPI(want map[string]stored, completed, passed, progressed string) {
-	const adl = "http://adlnet.gov/expapi/verbs/"
+func wantXAPI(want map[string]stored, completed, passed, progressed, voider string) {
 	score := 0.9
 	row := func(id, typ string, data map[string]any) stored {
 		data["activity_id"], data["course_id"] = "https://lms.example/course/sales-101", "sales-101"
@@ -134,21 +147,25 @@ func wantXAPI(want map[string]stored, completed, passed, progressed string) {
 	one.Score = &score
 	third := row(progressed, "training.progressed", map[string]any{"verb": adl + "progressed", "progress": 40.0})
 	third.Progress = 0.4
-	for _, r := range []stored{one, row(passed, "training.passed", map[string]any{"verb": adl + "passed"}), third} {
+	by := voided(&one, voider)
+	for _, r := range []stored{one, by, row(passed, "training.passed", map[string]any{"verb": adl + "passed"}), third} {
 		want[r.ID] = r
 	}
 }
 
 // wantTinCan adds the rows of tincan.cjs.
-func wantTinCan(want map[string]stored, ids []string) {
+func wantTinCan(want map[string]stored, ids []string, voider string) {
 	score := 0.25
 	for i, w := range []struct{ typ, verb string }{
 		{"training.started", "initialized"}, {"training.progressed", "experienced"}, {"training.failed", "failed"},
 	} {
 		row := stored{ID: ids[i], Type: w.typ, Partner: "p-0007", User: "ada@partner.example", Title: "Verkauf", Course: "sales-102", Data: map[string]any{
-			"activity_id": "https://lms.example/course/sales-102", "course_id": "sales-102", "verb": "http://adlnet.gov/expapi/verbs/" + w.verb}}
+			"activity_id": "https://lms.example/course/sales-102", "course_id": "sales-102", "verb": adl + w.verb}}
 		if w.verb == "failed" {
 			row.Score, row.Data["score_scaled"] = &score, score
+		}
+		if w.verb == "experienced" {
+			want[voider] = voided(&row, voider)
 		}
 		want[row.ID] = row
 	}
