@@ -98,6 +98,7 @@ func (b *benchServeCmd) clickhouse(ctx context.Context, log *zap.Logger, ready f
 
 // enricher runs the role as `partnerpulse enricher` does, as a member of a group of its own.
 func (b *benchServeCmd) enricher(ctx context.Context, cfg app.Config, log *zap.Logger, ready func(bench.Address) error) error {
+	limitMemory()
 	cfg.Enricher.Group, cfg.Enricher.Rejects.Group = b.Group, b.Group+"-rejects"
 	role := func(ctx context.Context) error { return app.RunRole(ctx, app.Enricher, cfg, log, obs.NewRegistry()) }
 	return whileRunning(ctx, role, func(context.Context) error { return ready(bench.Address{}) })
@@ -114,6 +115,7 @@ func (b *benchServeCmd) collector(ctx context.Context, cfg app.Config, log *zap.
 	if err := l.Close(); err != nil {
 		return fmt.Errorf("finding a free port: %w", err)
 	}
+	limitMemory()
 	secret := keys.Generate(keys.Server)
 	cfg.Collector.HTTP.Addr, cfg.ClickHouse.Addr = addr, nil
 	cfg.Keys = []keys.Key{{ID: "bench", Tenant: "bench", Portal: "main", Kind: keys.Server, Hash: keys.Hash(secret)}}

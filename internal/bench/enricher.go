@@ -66,7 +66,7 @@ const (
 
 // Bounds of one party's work, and pauses between looks at it.
 const (
-	drainTimeout  = 15 * time.Minute
+	drainTimeout  = time.Hour
 	mergesTimeout = 5 * time.Minute
 	lookPause     = 200 * time.Millisecond
 	quietLooks    = 3 // looks in a row without a merge, until merging counts as done

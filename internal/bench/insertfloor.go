@@ -49,7 +49,7 @@ func (f InsertFloor) Run(ctx context.Context, log *zap.Logger, ready func(Addres
 	}
 	srv := &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for _, cols := range inserts {
-			if err := store.InsertColumns(r.Context(), tableEvents, cols); err != nil {
+			if err := store.InsertByDriver(r.Context(), tableEvents, cols); err != nil {
 				http.Error(w, err.Error(), http.StatusBadGateway)
 				return
 			}
@@ -106,6 +106,10 @@ func (k *keeper) InsertColumns(_ context.Context, table string, cols []chstore.C
 	}
 	out := make([]chstore.Column, len(cols))
 	for i, c := range cols {
+		if texts, ok := c.Values.(*chstore.Texts); ok {
+			out[i] = chstore.Column{Name: c.Name, Values: texts.Strings()}
+			continue
+		}
 		values := reflect.ValueOf(c.Values)
 		own := reflect.MakeSlice(values.Type(), values.Len(), values.Len())
 		reflect.Copy(own, values)
@@ -114,7 +118,7 @@ func (k *keeper) InsertColumns(_ context.Context, table string, cols []chstore.C
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.inserts = append(k.inserts, out)
-	k.rows += reflect.ValueOf(cols[0].Values).Len()
+	k.rows += cols[0].Len()
 	if k.rows >= k.wanted {
 		k.stop()
 	}

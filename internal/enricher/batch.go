@@ -62,7 +62,8 @@ func (b *batch) isEmpty() bool { return len(b.fetched) == 0 }
 type decoder struct {
 	agents    *enrich.AgentParser
 	extractor *enrich.Extractor
-	steps     []string // what is applied to an event with a user agent
+	steps     []string    // what is applied to an event with a user agent
+	event     event.Event // the one at hand
 }
 
 func newDecoder(agents *enrich.AgentParser) *decoder {
@@ -95,8 +96,8 @@ const (
 
 // row appends the record's event, or says why it cannot.
 func (d *decoder) row(b *batch, record *kafkabus.Record) *event.Problem {
-	e, err := event.UnmarshalCloudEvent(record.Value)
-	if err != nil {
+	e := &d.event
+	if err := event.DecodeCloudEvent(record.Value, e); err != nil {
 		return &event.Problem{Code: event.CodeUndecodable, Message: err.Error()}
 	}
 	if y := e.Time.Year(); y > dayYearMax {
@@ -113,11 +114,22 @@ func (d *decoder) row(b *batch, record *kafkabus.Record) *event.Problem {
 	fields := d.extractor.Extract(e.Type, e.Data)
 	b.columns.append(e, record.Value, agent, steps, &fields)
 	b.records = append(b.records, record)
-	b.dirty[dayKey{tenant: e.Tenant, partnerID: e.PartnerID, day: dayOf(e.Time)}] = struct{}{}
+	b.markDay(e)
 	if b.oldest.IsZero() || e.ReceivedAt.Before(b.oldest) {
 		b.oldest = e.ReceivedAt
 	}
 	return nil
+}
+
+// markDay notes the day of an event. The texts of a new key are copied: those of an event
+// share the memory of its whole record.
+func (b *batch) markDay(e *event.Event) {
+	key := dayKey{tenant: e.Tenant, partnerID: e.PartnerID, day: dayOf(e.Time)}
+	if _, ok := b.dirty[key]; ok {
+		return
+	}
+	key.tenant, key.partnerID = strings.Clone(key.tenant), strings.Clone(key.partnerID)
+	b.dirty[key] = struct{}{}
 }
 
 // dirtyColumns are rows of dirty_days.
