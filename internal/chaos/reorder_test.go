@@ -60,6 +60,7 @@ func TestReplayedTwiceInAnotherOrder(t *testing.T) {
 	a, b := first.open(database), second.open(again)
 	for table, except := range map[string]string{
 		"events": "", "partner_daily": "EXCEPT ver", "sessions": "EXCEPT ver", "partner_scores": "EXCEPT ver",
+		"detector_state": "EXCEPT ver",
 	} {
 		n, hash := print64(t, a, table, except)
 		m, other := print64(t, b, table, except)
@@ -72,14 +73,15 @@ func TestReplayedTwiceInAnotherOrder(t *testing.T) {
 	t.Logf("%d records replayed for %d events", len(records), w.events)
 }
 
-// print64 is a hash over all rows of a table, whatever their order.
+// print64 is a hash over all rows of a table, whatever their order. It goes by the text
+// of each row: a hash of the columns is null where one of them is.
 func print64(t *testing.T, s *chstore.Store, table, except string) (rows, hash uint64) {
 	t.Helper()
 	var out []struct {
 		N uint64 `ch:"n"`
 		H uint64 `ch:"h"`
 	}
-	must(t, s.Select(context.Background(), &out, "SELECT count() AS n, sum(cityHash64(*)) AS h FROM (SELECT * "+except+" FROM "+table+" FINAL)", nil))
+	must(t, s.Select(context.Background(), &out, "SELECT count() AS n, sum(cityHash64(toString(tuple(*)))) AS h FROM (SELECT * "+except+" FROM "+table+" FINAL)", nil))
 	return out[0].N, out[0].H
 }
 

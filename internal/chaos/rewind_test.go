@@ -19,12 +19,14 @@ import (
 // its late commit must not take the group back.
 func TestAFrozenEnricherCannotRewind(t *testing.T) {
 	needEngine(t)
+	t.Parallel() // it waits for the group's timeouts most of the time
 	frozenCannotRewind(t, settings{})
 }
 
 func TestAFrozenEnricherCannotRewindOnApacheKafka(t *testing.T) {
 	needEngine(t)
 	apachekafka.Need(t)
+	t.Parallel()
 	frozenCannotRewind(t, settings{apache: true})
 }
 
