@@ -49,7 +49,6 @@ type cluster struct {
 	dir   string
 	keys  map[string]string // secret by tenant
 	ports map[string]int
-	host  string // of the embedded engines
 
 	broker     broker
 	store      *process
@@ -63,8 +62,7 @@ type settings struct {
 	apache   bool
 	database string
 	store    *process // of another cluster, to share; nil: its own
-	storeURL string
-	extra    string // more of the configuration file
+	extra    string   // more of the configuration file
 }
 
 func newCluster(t *testing.T, s settings) *cluster {

@@ -336,4 +336,3 @@ func (d *director) calm() error {
 	}
 	return nil
 }
-

@@ -48,7 +48,7 @@ func (l *load) run(ctx context.Context) error {
 	producer := kafkabus.NewProducer(kafkabus.ProducerConfig{
 		Config: kafkabus.Config{Brokers: l.c.broker.addrs(), ClientID: "chaos"}, BatchRowsMax: publishChunk, BatchTimeout: 5 * time.Millisecond,
 	}, zap.NewNop(), prometheus.NewRegistry())
-	defer producer.Close() //nolint:errcheck // everything is acknowledged or failed by then
+	defer producer.Close()
 	g, ctx := errgroup.WithContext(ctx)
 	posts := make(chan []sending, 4*posters)
 	for range posters {

@@ -80,7 +80,7 @@ func newWorld(seed uint64, events, partners, days int, today time.Time) *world {
 }
 
 func (w *world) tenant(partner int) string { return tenants[partner%len(tenants)].id }
-func partnerName(partner int) string             { return fmt.Sprintf("p-%04d", partner) }
+func partnerName(partner int) string       { return fmt.Sprintf("p-%04d", partner) }
 
 // kinds of events, weighted by how often they stand here.
 var kinds = []event.Type{
