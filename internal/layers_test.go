@@ -51,6 +51,7 @@ var levels = map[string]int{
 
 	"internal/event":   0,
 	"internal/secret":  0,
+	"internal/fault":   0,
 	"internal/score":   0,
 	"internal/session": 1, // pure, but speaks of event types
 	"internal/detect":  0,
@@ -59,6 +60,7 @@ var levels = map[string]int{
 	// Only for tests, which may use everything.
 	"internal/apachekafka": 6,
 	"internal/browsertest": 6,
+	"internal/chaos":       6,
 	"internal/clienttest":  6,
 	"internal/e2e":         6,
 }
