@@ -124,7 +124,7 @@ func (a *Aggregator) rollUp(ctx context.Context, p chstore.Params, s size) error
 			return fmt.Errorf("rolling up (%s): %w", name, err)
 		}
 	}
-	return nil
+	return a.rollUpMetrics(ctx, p, s)
 }
 
 // facts updates the tenant's feeds and newest day from partner_daily.
