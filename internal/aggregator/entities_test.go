@@ -201,10 +201,10 @@ func TestMetricsOfRandomHistories(t *testing.T) {
 			n := &narrator{rng: rng, end: where.end}
 			var facts []fact
 			for p := range partners {
-				facts = append(facts, n.partner(fmt.Sprintf("p-%03d", p), 5+rng.IntN(70), 2+rng.IntN(9))...)
+				facts = append(facts, n.partner(fmt.Sprintf("p-%03d", p), 5+rng.IntN(45), 2+rng.IntN(9))...)
 			}
 			rng.Shuffle(len(facts), func(i, j int) { facts[i], facts[j] = facts[j], facts[i] })
-			for piece := range slices.Chunk(facts, 1+len(facts)/3) {
+			for piece := range slices.Chunk(facts, 1+len(facts)/2) {
 				c.tell(usual, piece...)
 				c.settle()
 				again := slices.Clone(piece[:len(piece)/9])
@@ -232,6 +232,10 @@ func TestMetricsOfRandomHistories(t *testing.T) {
 func (c *chronicle) checkMetrics() {
 	c.t.Helper()
 	c.checkDirectory()
+	c.checkStates()
+	c.checkUsers()
+	c.checkContent()
+	c.checkSearches()
 }
 
 // metricsState gives all rows of the rollups with ver: an unchanged row keeps it.
@@ -239,7 +243,7 @@ func (c *chronicle) metricsState() map[string][]string {
 	out := make(map[string][]string)
 	for _, table := range []string{
 		"entity_events", "partner_history", "partners", "users", "content", "courses", "training_commitments",
-		"deal_state", "lead_state", "ticket_state", "training_state",
+		"deal_state", "lead_state", "ticket_state", "training_state", "user_daily", "content_daily", "search_daily",
 	} {
 		out[table] = c.rows(table, "*")
 	}

@@ -251,6 +251,7 @@ func (n *narrator) data(t event.Type, partner string) map[string]any {
 		return n.some("search_id", map[string]any{
 			"search_id": n.small("q", 5), "query": []string{"Pricing", " pricing  guide", "API\tlimits", "Überblick", ""}[n.rng.IntN(5)],
 			"results_count": n.rng.IntN(3), "content_id": n.small("c", 3), "position": 1 + n.rng.IntN(9),
+			"results": []string{"c1", n.small("c", 3), "c9"}[:n.rng.IntN(4)],
 		})
 	}
 	return n.some("", map[string]any{

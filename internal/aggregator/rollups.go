@@ -27,8 +27,7 @@ type rollup struct {
 	Select string // text of the statement
 }
 
-// rollups are the tables in the order in which they have to be written. kinds names
-// those that a rollup rests on; one without kinds is always computed.
+// step is a rollup that is worked out when entities of one of its kinds are touched.
 type step struct {
 	rollup
 	kinds []string
@@ -91,6 +90,27 @@ func entityStates() []step {
 	}
 }
 
+// dailyRollups are the tables of local days; they rest on sessions.
+func dailyRollups() []rollup {
+	const scope = "day >= {low:Date} AND day <= {high:Date} AND (partner_id, day) IN ({{days}})"
+	return []rollup{
+		{
+			Table: "user_daily", Keys: "partner_id, actor, day", Scope: scope,
+			Fields: "active, sessions, engaged_sessions, ga4_bounces, single_view_bounces, portal_ms, engaged_ms, engaged_views, " +
+				"logins, page_views, content_views, downloads, shares, pins, searches, completions, certifications, deals_registered, events",
+		},
+		{
+			Table: "content_daily", Keys: "content_id, partner_id, day", Scope: scope,
+			Fields: "views, readers, actors, known_views, engaged_ms, depth_sum, downloads, shares, pins, " +
+				"from_search, from_browse, from_email, from_link, from_playbook, from_unknown, quick_backs, quality, impressions, search_clicks",
+		},
+		{
+			Table: "search_daily", Keys: "partner_id, day, term", Scope: scope,
+			Fields: "queries, searchers, zero_results, clicked, unclicked, clicks, refined",
+		},
+	}
+}
+
 // isEntity tells the types that entity_events holds.
 func isEntity(t event.Type) bool {
 	group, _, _ := strings.Cut(string(t), ".")
@@ -104,6 +124,11 @@ func (a *Aggregator) rollUpMetrics(ctx context.Context, p chstore.Params, s size
 		"first": date(s.First), "last": date(s.High - 3), // as batch_size.sql widens it
 		"entities": typeNames(isEntity),
 	})
+	for _, r := range dailyRollups() {
+		if err := a.replace(ctx, r, p); err != nil {
+			return err
+		}
+	}
 	return a.rollUpEntities(ctx, p)
 }
 
@@ -165,10 +190,12 @@ func (r rollup) statement() (string, error) {
 	return expand(string(frame), r)
 }
 
-// expand fills in the sets that a statement names: the batch's dirty keys, and of a
-// kind of entity those that have, or had, events in them.
+// expand fills in the sets that a statement names: the batch's dirty keys, the local
+// days that they can change, and of a kind of entity those that have, or had, events
+// in the keys.
 func expand(text string, values any) (string, error) {
 	const dirty = `SELECT partner_id, day FROM agg_keys WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String} AND marked > 0`
+	const days = `SELECT partner_id, day FROM agg_days WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}`
 	touched := func(columns string) func(kinds ...string) string {
 		return func(kinds ...string) string {
 			return fmt.Sprintf(`SELECT DISTINCT %s FROM entity_events WHERE tenant = {tenant:String} AND kind IN ('%s')
@@ -177,6 +204,7 @@ func expand(text string, values any) (string, error) {
 	}
 	t, err := template.New("rollup").Option("missingkey=error").Funcs(template.FuncMap{
 		"dirty":    func() string { return dirty },
+		"days":     func() string { return days },
 		"partners": touched("partner_id"), "entities": touched("entity_id"), "pairs": touched("partner_id, entity_id"),
 	}).Parse(text)
 	if err != nil {
