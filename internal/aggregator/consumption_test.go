@@ -186,8 +186,7 @@ func (c *chronicle) consumed(out map[contentKey]*contentDay, partner string, fac
 			row(id, day).counts[name]++
 		}
 		if results, ok := f.Data["results"].([]string); ok && f.Type == event.SearchPerformed {
-			slices.Sort(results)
-			for _, r := range slices.Compact(results) {
+			for _, r := range slices.Compact(slices.Sorted(slices.Values(results))) {
 				row(r, day).counts["impressions"]++
 			}
 		}

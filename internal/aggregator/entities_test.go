@@ -236,6 +236,7 @@ func (c *chronicle) checkMetrics() {
 	c.checkUsers()
 	c.checkContent()
 	c.checkSearches()
+	c.checkContentScores()
 }
 
 // metricsState gives all rows of the rollups with ver: an unchanged row keeps it.
@@ -244,6 +245,7 @@ func (c *chronicle) metricsState() map[string][]string {
 	for _, table := range []string{
 		"entity_events", "partner_history", "partners", "users", "content", "courses", "training_commitments",
 		"deal_state", "lead_state", "ticket_state", "training_state", "user_daily", "content_daily", "search_daily",
+		"content_scores",
 	} {
 		out[table] = c.rows(table, "*")
 	}

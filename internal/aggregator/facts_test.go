@@ -42,7 +42,10 @@ type chronicle struct {
 }
 
 func newChronicle(t testing.TB, tz string, now time.Time) *chronicle {
-	return &chronicle{world: newWorld(t, tz, now), facts: make(map[string]*fact), extract: enrich.NewExtractor()}
+	c := &chronicle{world: newWorld(t, tz, now), facts: make(map[string]*fact), extract: enrich.NewExtractor()}
+	c.cfg.ContentInterval = 0 // the clock of these tests stands still
+	c.restart()
+	return c
 }
 
 func (f *fact) key() string {
@@ -222,7 +225,7 @@ func (n *narrator) data(t event.Type, partner string) map[string]any {
 	case t == event.ContentPublished:
 		return n.some("content_id", map[string]any{
 			"content_id": n.small("c", 6), "title": n.small("Doc \"", 9), "kind": "pdf", "words": 100 + n.rng.IntN(900), "pages": n.rng.IntN(9),
-			"duration_s": float64(n.rng.IntN(90)) + .5, "owner": n.small("o", 3), "audience": []string{"tier1", "s2"}[:n.rng.IntN(3)], "published_at": at,
+			"duration_s": float64(n.rng.IntN(90)) + .5, "owner": n.small("o", 3), "audience": []string{"tier1", "s2", "sales"}[:n.rng.IntN(4)], "published_at": at,
 		})
 	case t == event.ContentRetired:
 		return map[string]any{"content_id": n.small("c", 6)}
