@@ -56,6 +56,13 @@ var levels = map[string]int{
 	"internal/session": 1, // pure, but speaks of event types
 	"internal/detect":  0,
 	"schemas":          0,
+	"internal/event":      0,
+	"internal/secret":     0,
+	"internal/score":      0,
+	"internal/collateral": 0,
+	"internal/session":    1, // pure, but speaks of event types
+	"internal/detect":     0,
+	"schemas":             0,
 
 	// Only for tests, which may use everything.
 	"internal/apachekafka": 6,

@@ -128,7 +128,7 @@ func (a *Aggregator) rollUp(ctx context.Context, p chstore.Params, s size) error
 		}
 		fault.Point(fault.AggregatorRollup)
 	}
-	return nil
+	return a.rollUpMetrics(ctx, p, s)
 }
 
 // facts updates the tenant's feeds and newest day from partner_daily.
