@@ -144,7 +144,7 @@ func (a *Aggregator) compose(ctx context.Context, t *tenant, p chstore.Params, r
 		}
 		before, hasBefore := scores[key{r.partner, int32(r.ChangeDay) - 1}]
 		after, hasAfter := scores[key{r.partner, int32(r.Day)}]
-		data := newAlertData(r, a.cfg.Model.Version)
+		data := newAlertData(r, t.model.Version)
 		if hasBefore && before.Score != score.NoScore {
 			data.ScoreBefore = points(before.Score)
 		}

@@ -1,6 +1,7 @@
 package aggregator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -49,7 +50,19 @@ type Config struct {
 // Tenant holds what differs between tenants.
 type Tenant struct {
 	ID       string `yaml:"id"`
-	Timezone string `yaml:"timezone"` // IANA zone whose midnights separate days
+	Timezone string `yaml:"timezone"` // IANA zone whose midnights separate days; empty: Config.Timezone
+	// Model says by which model the tenant is scored; its zero value is Config.Model.
+	Model TenantModel `yaml:"model"`
+}
+
+// TenantModel is a tenant's score model.
+type TenantModel struct {
+	// Active is the version of a stored model to score with, such as one that was
+	// frozen from the tenant's data. Empty: the one described here.
+	Active string `yaml:"active"`
+	// Changes describe a model by what is different from Config.Model; with an active
+	// one they are where the next freeze starts from.
+	score.Changes `yaml:",inline"`
 }
 
 // DefaultConfig gives the documented defaults. The detector expects a fifth of
@@ -97,7 +110,10 @@ func (c *Config) Validate() error {
 	for _, t := range c.Tenants {
 		check(t.ID != "" && !seen[t.ID], "tenant %q is empty or stands twice", t.ID)
 		seen[t.ID] = true
-		zone("timezone of tenant "+t.ID, t.Timezone)
+		zone("timezone of tenant "+t.ID, cmp.Or(t.Timezone, c.Timezone))
+		if _, err := c.Model.With(t.Model.Changes); err != nil {
+			errs = append(errs, fmt.Errorf("%w: model of tenant %s: %w", ErrConfig, t.ID, err))
+		}
 	}
 	return errors.Join(append(errs, c.Model.Validate(), c.Detect.Validate())...)
 }

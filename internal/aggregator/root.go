@@ -11,6 +11,7 @@
 package aggregator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,6 @@ import (
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/detect"
 	"partnerpulse/internal/kafkabus"
-	"partnerpulse/internal/score"
 )
 
 // Store is what the aggregator needs of ClickHouse.
@@ -51,8 +51,6 @@ type Aggregator struct {
 	deps     Deps
 	log      *zap.Logger
 	metrics  *metrics
-	scoring  score.Integers
-	decay    [score.ComponentCount][]int64
 	detector *detect.Detector
 
 	lastBatch uint64
@@ -76,15 +74,20 @@ func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) (*Ag
 	}
 	a := &Aggregator{
 		cfg: cfg, deps: deps, log: log, metrics: newMetrics(reg),
-		scoring: cfg.Model.Integers(), decay: cfg.Model.Decay(), detector: detector,
-		tenants: make(map[string]*tenant),
+		detector: detector, tenants: make(map[string]*tenant),
 	}
 	for _, t := range cfg.Tenants {
-		loc, err := time.LoadLocation(t.Timezone)
+		loc, err := time.LoadLocation(cmp.Or(t.Timezone, cfg.Timezone))
 		if err != nil {
 			return nil, fmt.Errorf("checking aggregator: time zone of tenant %s: %w", t.ID, err)
 		}
-		a.tenants[t.ID] = newTenant(t.ID, loc)
+		model, err := cfg.Model.With(t.Model.Changes)
+		if err != nil {
+			return nil, fmt.Errorf("checking aggregator: model of tenant %s: %w", t.ID, err)
+		}
+		state := newTenant(t.ID, loc)
+		state.model, state.active = model, t.Model.Active
+		a.tenants[t.ID] = state
 	}
 	return a, nil
 }

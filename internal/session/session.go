@@ -79,11 +79,17 @@ func LocalDay(t time.Time, loc *time.Location) int32 {
 // Split derives the sessions of one partner from its interactive events, in any
 // order, each once. The result is ordered by actor, start and session_id.
 func Split(events []Event, loc *time.Location) []Session {
+	return SplitCounting(events, loc, CountedViewsMax)
+}
+
+// SplitCounting is Split with another cap on the content views per actor and local
+// day whose quality counts.
+func SplitCounting(events []Event, loc *time.Location, viewsMax int) []Session {
 	events = slices.Clone(events)
 	slices.SortFunc(events, func(a, b Event) int {
 		return cmp.Or(cmp.Compare(a.Actor, b.Actor), a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID))
 	})
-	counted := countedViews(events, loc)
+	counted := countedViews(events, loc, viewsMax)
 	var out []Session
 	for _, burst := range chunks(events, paused) {
 		first := LocalDay(burst[0].Time, loc)
@@ -101,7 +107,7 @@ func Split(events []Event, loc *time.Location) []Session {
 }
 
 // countedViews names the content.viewed events within the cap.
-func countedViews(events []Event, loc *time.Location) map[string]bool {
+func countedViews(events []Event, loc *time.Location, viewsMax int) map[string]bool {
 	type key struct {
 		actor string
 		day   int32
@@ -113,7 +119,7 @@ func countedViews(events []Event, loc *time.Location) map[string]bool {
 			continue
 		}
 		k := key{e.Actor, LocalDay(e.Time, loc)}
-		if seen[k]++; seen[k] <= CountedViewsMax {
+		if seen[k]++; seen[k] <= viewsMax {
 			out[e.ID] = true
 		}
 	}
