@@ -148,7 +148,7 @@ func (a *app) console(cfg console.Config, l net.Listener) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
-	c, err := console.New(cfg, console.Deps{Store: store}, a.log.Named("console"), a.registerer("console"))
+	c, err := console.New(cfg, console.Deps{Store: store, Explainer: a.explainer(cfg.Tenant, store)}, a.log.Named("console"), a.registerer("console"))
 	if err != nil {
 		return Part{}, err
 	}

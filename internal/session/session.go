@@ -85,6 +85,29 @@ func Split(events []Event, loc *time.Location) []Session {
 // SplitCounting is Split with another cap on the content views per actor and local
 // day whose quality counts.
 func SplitCounting(events []Event, loc *time.Location, viewsMax int) []Session {
+	return split(events, loc, viewsMax, nil)
+}
+
+// ViewQuality is what a content.viewed event counts for.
+type ViewQuality struct {
+	EventID string
+	Day     int32 // of the session, whose input it is in
+	Quality int64 // millionths
+}
+
+// Qualities gives the content views that count, whose qualities are summed up in the
+// sessions of SplitCounting.
+func Qualities(events []Event, loc *time.Location, viewsMax int) []ViewQuality {
+	var out []ViewQuality
+	split(events, loc, viewsMax, func(v ViewQuality) { out = append(out, v) })
+	slices.SortFunc(out, func(a, b ViewQuality) int {
+		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.EventID, b.EventID))
+	})
+	return out
+}
+
+// split derives the sessions and tells each view that counts, unless tell is nil.
+func split(events []Event, loc *time.Location, viewsMax int, tell func(ViewQuality)) []Session {
 	events = slices.Clone(events)
 	slices.SortFunc(events, func(a, b Event) int {
 		return cmp.Or(cmp.Compare(a.Actor, b.Actor), a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID))
@@ -96,7 +119,7 @@ func SplitCounting(events []Event, loc *time.Location, viewsMax int) []Session {
 		part := func(e Event) int32 { return max(0, LocalDay(e.Time, loc)-first-1) }
 		for _, segment := range chunks(burst, func(a, b Event) bool { return part(a) != part(b) }) {
 			for _, group := range byProducer(segment) {
-				out = append(out, measure(group, counted, loc))
+				out = append(out, measure(group, counted, loc, tell))
 			}
 		}
 	}
