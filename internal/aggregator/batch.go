@@ -189,11 +189,16 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 // score computes rows of partner_scores, in pieces that bound the store's memory.
 func (a *Aggregator) score(ctx context.Context, t *tenant, p chstore.Params, rows uint64) error {
 	p = with(p, scoring.Params(&t.model))
-	limit := uint64(a.cfg.ScoreRowsMax)
+	p["ver"] = p["batch"]
+	return scoreInPieces(ctx, a.deps.Store, p, rows, uint64(a.cfg.ScoreRowsMax))
+}
+
+// scoreInPieces computes the rows of the partners of a work table, at most limit at a
+// time.
+func scoreInPieces(ctx context.Context, store Store, p chstore.Params, rows, limit uint64) error {
 	chunks := (rows + limit - 1) / limit
 	for chunk := range chunks {
-		q := with(p, chstore.Params{"chunks": chunks, "chunk": chunk})
-		if err := a.deps.Store.Exec(ctx, query("scores"), q); err != nil {
+		if err := store.Exec(ctx, query("scores"), with(p, chstore.Params{"chunks": chunks, "chunk": chunk})); err != nil {
 			return fmt.Errorf("scoring: %w", err)
 		}
 	}

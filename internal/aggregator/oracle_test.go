@@ -43,7 +43,7 @@ func segmentNumber(name string) int64 {
 }
 
 // bruteDaily recomputes partner_daily by going through all events one by one.
-func bruteDaily(events []sent, loc *time.Location, stages []string) map[key]daily {
+func bruteDaily(events []sent, loc *time.Location, stages []string, countedMax int) map[key]daily {
 	out := make(map[key]daily)
 	row := func(k key) daily {
 		if out[k] == nil {
@@ -90,7 +90,7 @@ func bruteDaily(events []sent, loc *time.Location, stages []string) map[key]dail
 		}
 		if v, input := value(&e, stages); v > 0 {
 			p := person{k, e.Actor, string(e.Type)}
-			if seen[p]++; seen[p] <= 20 {
+			if seen[p]++; seen[p] <= int64(countedMax) {
 				r[input] += v
 			}
 		}
@@ -107,7 +107,7 @@ func bruteDaily(events []sent, loc *time.Location, stages []string) map[key]dail
 	for k, e := range placement {
 		row(k)["segment"] = segmentNumber(e.segment())
 	}
-	for k, s := range bruteSessions(events, loc) {
+	for k, s := range bruteSessions(events, loc, countedMax) {
 		r := row(k)
 		for _, s := range s {
 			r["sessions"]++
@@ -196,7 +196,7 @@ func value(e *sent, stages []string) (v int64, input string) {
 	return 0, ""
 }
 
-func bruteSessions(events []sent, loc *time.Location) map[key][]session.Session {
+func bruteSessions(events []sent, loc *time.Location, viewsMax int) map[key][]session.Session {
 	byPartner := make(map[string][]session.Event)
 	for _, e := range events {
 		if !e.Internal && !e.Bot && e.Type.IsInteractive() {
@@ -205,7 +205,7 @@ func bruteSessions(events []sent, loc *time.Location) map[key][]session.Session 
 	}
 	out := make(map[key][]session.Session)
 	for partner, list := range byPartner {
-		for _, s := range session.Split(list, loc) {
+		for _, s := range session.SplitCounting(list, loc, viewsMax) {
 			k := key{partner, s.Day}
 			out[k] = append(out[k], s)
 		}
@@ -261,7 +261,7 @@ func (w *world) storedDaily() map[key]daily {
 // checkRollups compares partner_daily and sessions with the brute force.
 func (w *world) checkRollups() map[key]daily {
 	w.t.Helper()
-	want := bruteDaily(w.all(), w.loc, w.cfg.DealStages)
+	want := bruteDaily(w.all(), w.loc, w.cfg.DealStages, w.cfg.Model.CountedEventsMax())
 	for k, d := range want {
 		for name, v := range d {
 			if v == 0 {
@@ -313,7 +313,7 @@ func (w *world) checkSessions() {
 			EngagedMs: int64(r.Ms), EngagedViews: int(r.Known), Engaged: r.Engaged == 1, SingleView: r.Single == 1, Quality: r.Quality,
 		})
 	}
-	if diff := gocmp.Diff(bruteSessions(w.all(), w.loc), got); diff != "" {
+	if diff := gocmp.Diff(bruteSessions(w.all(), w.loc, w.cfg.Model.CountedEventsMax()), got); diff != "" {
 		w.t.Fatalf("sessions (-want +got):\n%s", diff)
 	}
 }

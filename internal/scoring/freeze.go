@@ -85,3 +85,9 @@ func readFacts(ctx context.Context, store Store, tenant string, asOf int32) (fac
 func dateText(day int32) string {
 	return time.Unix(int64(day)*86400, 0).UTC().Format(time.DateOnly)
 }
+
+// Feeds gives the first day of each feed of a tenant.
+func Feeds(ctx context.Context, store Store, tenant string) (score.Feeds, error) {
+	f, err := readFacts(ctx, store, tenant, 0)
+	return f.feeds(), err
+}

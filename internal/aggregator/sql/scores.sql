@@ -140,6 +140,6 @@ SELECT
     toDecimal64(s[4], 3) / 1000, toDecimal64(s[5], 3) / 1000,
     toDecimal64(points[1], 6) / 1000000, toDecimal64(points[2], 6) / 1000000, toDecimal64(points[3], 6) / 1000000,
     toDecimal64(points[4], 6) / 1000000, toDecimal64(points[5], 6) / 1000000,
-    imputed[1], imputed[2], imputed[3], imputed[4], imputed[5], {batch:UInt64}
+    imputed[1], imputed[2], imputed[3], imputed[4], imputed[5], {ver:UInt64}
 FROM tiers
 SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1
