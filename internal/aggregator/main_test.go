@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,6 +37,7 @@ type world struct {
 	loc    *time.Location
 	now    time.Time
 	events map[string]sent // by partner and id, first accepted copy
+	looks  int             // at the clock of rescoredAt
 }
 
 const tenantID = "demo"
@@ -207,7 +209,7 @@ func (w *world) all() []sent {
 	return out
 }
 
-// dump gives a table without ver, one text per row, in key order.
+// dump gives a table, or a query in brackets, without ver, one text per row, in key order.
 func (w *world) dump(table, order string) []string {
 	w.t.Helper()
 	var rows []struct {
@@ -217,7 +219,11 @@ func (w *world) dump(table, order string) []string {
 	if table == "alerts" {
 		except = "ver, recorded_at"
 	}
-	q := fmt.Sprintf("SELECT toString(tuple(*)) AS row FROM (SELECT * EXCEPT (%s) FROM %s FINAL ORDER BY %s)", except, table, order)
+	final := " FINAL"
+	if strings.HasPrefix(table, "(") {
+		final = ""
+	}
+	q := fmt.Sprintf("SELECT toString(tuple(*)) AS row FROM (SELECT * EXCEPT (%s) FROM %s%s ORDER BY %s)", except, table, final, order)
 	if err := w.store.Select(context.Background(), &rows, q, nil); err != nil {
 		w.t.Fatal(err)
 	}

@@ -16,6 +16,9 @@ import (
 // leaves those alone.
 const rescoreBatch = 1 << 63
 
+// pageTimeMax is longer than any page takes; older ones were left behind.
+const pageTimeMax = time.Hour
+
 // RescoreConfig says what to recompute.
 type RescoreConfig struct {
 	Tenant  string
@@ -93,6 +96,9 @@ func (r *Rescore) Run(ctx context.Context) (report RescoreReport, err error) {
 		"page": uint64(max(1, r.cfg.RowsMax/int(r.cfg.To-r.cfg.From+1))),
 	})
 	if p["feeds"], err = r.feeds(ctx); err != nil {
+		return report, err
+	}
+	if err := r.sweep(ctx); err != nil {
 		return report, err
 	}
 	at, resumed, total, err := r.begin(ctx, p)
@@ -176,9 +182,7 @@ func (r *Rescore) page(ctx context.Context, p chstore.Params, at rescorePage) (n
 	defer func() {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		if e := r.store.Exec(clean, "ALTER TABLE agg_partners DROP PARTITION "+strconv.FormatUint(batch, 10), nil); e != nil {
-			err = errors.Join(err, fmt.Errorf("dropping the page's work table: %w", e))
-		}
+		err = errors.Join(err, r.drop(clean, batch))
 	}()
 	if err := r.store.Exec(ctx, query("rescore_page"), p); err != nil {
 		return at, fmt.Errorf("taking partners: %w", err)
@@ -212,6 +216,31 @@ func (r *Rescore) page(ctx context.Context, p chstore.Params, at rescorePage) (n
 		return at, fmt.Errorf("recording progress: %w", err)
 	}
 	return next, nil
+}
+
+func (r *Rescore) drop(ctx context.Context, batch uint64) error {
+	// A partition expression takes no parameters; batch is a number.
+	if err := r.store.Exec(ctx, "ALTER TABLE agg_partners DROP PARTITION "+strconv.FormatUint(batch, 10), nil); err != nil {
+		return fmt.Errorf("dropping a page's work table: %w", err)
+	}
+	return nil
+}
+
+// sweep drops what pages of killed recomputations left behind.
+func (r *Rescore) sweep(ctx context.Context) error {
+	var left []struct {
+		Batch uint64 `ch:"batch_id"`
+	}
+	before := rescoreBatch | uint64(r.now().Add(-pageTimeMax).UnixNano())
+	if err := r.store.Select(ctx, &left, query("left_pages"), chstore.Params{"before": before}); err != nil {
+		return fmt.Errorf("reading pages left behind: %w", err)
+	}
+	for _, l := range left {
+		if err := r.drop(ctx, l.Batch); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // complete gives the number of the last complete batch of the aggregator, at least 1.

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"partnerpulse/internal/aggregator"
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/score"
 	"partnerpulse/internal/scoring"
@@ -118,4 +119,29 @@ type activeExplainer struct{ *Scoring }
 // Explain takes a score apart.
 func (x *activeExplainer) Explain(ctx context.Context, partner string, asOf int32) (*scoring.Report, error) {
 	return x.Scoring.Explain(ctx, partner, "", asOf)
+}
+
+// Rescore recomputes past scores; an empty version is the active model's.
+func (s *Scoring) Rescore(ctx context.Context, version string, from, to int32, progress func(aggregator.RescoreProgress)) (aggregator.RescoreReport, error) {
+	base, err := s.base()
+	if err != nil {
+		return aggregator.RescoreReport{}, err
+	}
+	if version == "" {
+		if version, err = s.ActiveVersion(); err != nil {
+			return aggregator.RescoreReport{}, err
+		}
+	}
+	if version == base.Version { // it may never have been used
+		if err := scoring.SaveModel(ctx, s.store, s.tenant, &base, time.Now()); err != nil {
+			return aggregator.RescoreReport{}, err
+		}
+	}
+	r, err := aggregator.NewRescore(aggregator.RescoreConfig{
+		Tenant: s.tenant, Version: version, From: from, To: min(to, s.Today()), RowsMax: s.cfg.Aggregator.ScoreRowsMax,
+	}, s.store, progress, time.Now)
+	if err != nil {
+		return aggregator.RescoreReport{}, err
+	}
+	return r.Run(ctx)
 }
