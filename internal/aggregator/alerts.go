@@ -73,7 +73,7 @@ func (a *Aggregator) alert(ctx context.Context, t *tenant, p chstore.Params, h h
 		return fmt.Errorf("composing alert states: %w", err)
 	}
 	if msgs = append(msgs, states...); len(msgs) > 0 {
-		if err := a.deps.Publisher.Publish(ctx, msgs...); err != nil {
+		if err := a.publish(ctx, msgs); err != nil {
 			return fmt.Errorf("publishing alerts: %w", err)
 		}
 	}

@@ -32,6 +32,9 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 	if err != nil {
 		return Work{}, err
 	}
+	if err := a.share.Confirm(); err != nil {
+		return Work{}, err
+	}
 	if size.Keys > 0 {
 		if size.First < h.today {
 			t.changed = a.deps.Now()
@@ -49,6 +52,9 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		if err := a.derive(ctx, t, a.params(t, batch, now), now, &work); err != nil {
 			return work, err
 		}
+	}
+	if err := a.share.Confirm(); err != nil {
+		return work, err
 	}
 	if err := a.deps.Store.Exec(ctx, query("done"), p); err != nil {
 		return work, fmt.Errorf("marking keys done: %w", err)
@@ -121,7 +127,7 @@ func (a *Aggregator) rollUp(ctx context.Context, t *tenant, p chstore.Params, s 
 	p = with(p, chstore.Params{
 		"low": date(s.Low), "high": date(s.High),
 		"interactive": typeNames(event.Type.IsInteractive), "directory": typeNames(event.Type.IsDirectory),
-		"stages": a.cfg.DealStages, "measures": measuresType(), "counted_max": uint64(t.model.CountedEventsMax()),
+		"stages": a.cfg.DealStages, "measures": measuresType(), "epoch": a.epoch, "counted_max": uint64(t.model.CountedEventsMax()),
 	})
 	for _, name := range []string{"take_days", "sessions", "daily"} {
 		if err := a.deps.Store.Exec(ctx, query(name), p); err != nil {

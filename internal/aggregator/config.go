@@ -14,6 +14,11 @@ import (
 type Config struct {
 	// Interval is the pause between ticks while there is nothing to do.
 	Interval time.Duration `yaml:"interval"`
+	// Group is the consumer group that divides the tenants among aggregators.
+	Group string `yaml:"group"`
+	// TakeoverAfter is how long an aggregator may be silent before others take over
+	// its tenants.
+	TakeoverAfter time.Duration `yaml:"takeover_after"`
 	// RetryMax bounds the pause after errors.
 	RetryMax time.Duration `yaml:"retry_max"`
 	// StopTimeout is how long a batch may go on after a stop was asked for.
@@ -71,6 +76,7 @@ func DefaultConfig() Config {
 	d := detect.DefaultConfig()
 	d.WeekdayProfile = [7]float64{.2, 1.3, 1.3, 1.3, 1.3, 1.3, .3}
 	return Config{
+		Group: "partnerpulse-aggregator", TakeoverAfter: 10 * time.Second,
 		Interval: time.Second, RetryMax: 30 * time.Second, StopTimeout: 10 * time.Second,
 		BatchKeysMax: 20_000, ScoreRowsMax: 200_000,
 		Settle: 10 * time.Second, SettleMax: 10 * time.Minute,
@@ -95,6 +101,8 @@ func (c *Config) Validate() error {
 		}
 	}
 	check(c.Interval > 0 && c.RetryMax >= c.Interval, "interval %s and retry_max %s: need 0 < interval ≤ retry_max", c.Interval, c.RetryMax)
+	check(c.Group != "", "group is empty")
+	check(c.TakeoverAfter >= time.Second, "takeover_after %s is less than a second", c.TakeoverAfter)
 	check(c.StopTimeout >= 0, "stop_timeout %s is negative", c.StopTimeout)
 	check(c.BatchKeysMax > 0, "batch_keys_max %d is not positive", c.BatchKeysMax)
 	check(c.ScoreRowsMax > 0, "score_rows_max %d is not positive", c.ScoreRowsMax)

@@ -24,7 +24,16 @@ import (
 	"partnerpulse/schemas"
 )
 
-func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(workerEnv); spec != "" {
+		if err := runWorker(spec); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(enginetest.Main(m))
+}
 
 // world is a tenant with its store, its aggregator and everything it was sent.
 type world struct {
@@ -38,6 +47,8 @@ type world struct {
 	now    time.Time
 	events map[string]sent // by partner and id, first accepted copy
 	looks  int             // at the clock of rescoredAt
+
+	address, database string // where the store is
 }
 
 const tenantID = "demo"
@@ -83,7 +94,7 @@ func newWorld(t testing.TB, tz string, now time.Time) *world {
 	}
 	w := &world{
 		t: t, store: store, faulty: &faultyStore{Store: store}, bus: &recordingBus{}, loc: loc, now: now,
-		events: make(map[string]sent), cfg: testConfig(tz),
+		events: make(map[string]sent), cfg: testConfig(tz), address: cfg.Addr[0], database: cfg.Database,
 	}
 	w.restart()
 	return w

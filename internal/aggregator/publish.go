@@ -57,7 +57,7 @@ func (a *Aggregator) publishScores(ctx context.Context, t *tenant, p chstore.Par
 		}
 	}
 	if len(msgs) > 0 {
-		if err := a.deps.Publisher.Publish(ctx, msgs...); err != nil {
+		if err := a.publish(ctx, msgs); err != nil {
 			return fmt.Errorf("publishing scores: %w", err)
 		}
 	}

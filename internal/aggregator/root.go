@@ -42,6 +42,7 @@ type Publisher interface {
 type Deps struct {
 	Store     Store
 	Publisher Publisher
+	Group     Group            // nil: this worker is the only one
 	Now       func() time.Time // nil: time.Now
 }
 
@@ -53,6 +54,8 @@ type Aggregator struct {
 	metrics  *metrics
 	detector *detect.Detector
 
+	share     kafkabus.Share // whose tenants are worked on
+	epoch     uint64         // the batches of this epoch have larger numbers; 0 without a group
 	lastBatch uint64
 	started   bool
 	swept     time.Time // when finished hours of marks were last looked for
@@ -74,7 +77,7 @@ func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) (*Ag
 	}
 	a := &Aggregator{
 		cfg: cfg, deps: deps, log: log, metrics: newMetrics(reg),
-		detector: detector, tenants: make(map[string]*tenant),
+		detector: detector, share: all{}, tenants: make(map[string]*tenant),
 	}
 	for _, t := range cfg.Tenants {
 		loc, err := time.LoadLocation(cmp.Or(t.Timezone, cfg.Timezone))
@@ -94,8 +97,17 @@ func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) (*Ag
 
 // Run works until ctx ends. Errors are logged, counted and retried with backoff:
 // nothing is lost meanwhile, because the dirty keys stay. A batch that is under
-// way when ctx ends gets Config.StopTimeout to finish.
+// way when ctx ends gets Config.StopTimeout to finish. With a group, it works on the
+// tenants of its shards only.
 func (a *Aggregator) Run(ctx context.Context) error {
+	if a.deps.Group == nil {
+		return a.loop(ctx)
+	}
+	return a.deps.Group.Run(ctx, a.serve)
+}
+
+// loop ticks until ctx ends or the shards are lost.
+func (a *Aggregator) loop(ctx context.Context) error {
 	retry := backoff.NewExponentialBackOff()
 	retry.InitialInterval, retry.MaxInterval = a.cfg.Interval, a.cfg.RetryMax
 	timer := time.NewTimer(0)
@@ -110,6 +122,9 @@ func (a *Aggregator) Run(ctx context.Context) error {
 		switch {
 		case err != nil && ctx.Err() != nil:
 			a.log.Info("stopped within a batch; it will be repeated", zap.Error(err))
+			return nil
+		case errors.Is(err, kafkabus.ErrGenerationEnded):
+			a.log.Warn("the shards went to another worker within a batch, which will be repeated there", zap.Error(err))
 			return nil
 		case err != nil:
 			wait := retry.NextBackOff()
@@ -184,6 +199,9 @@ func (a *Aggregator) tick(ctx context.Context) (Work, error) {
 	keys := make(map[string]uint64, len(dirty))
 	total := uint64(0)
 	for _, d := range dirty {
+		if !a.share.Owns(d.Tenant) {
+			continue
+		}
 		keys[d.Tenant] = d.Keys
 		total += d.Keys
 		a.meet(d.Tenant)
@@ -192,6 +210,9 @@ func (a *Aggregator) tick(ctx context.Context) (Work, error) {
 	var work Work
 	var errs []error
 	for _, id := range a.tenantIDs() {
+		if !a.share.Owns(id) {
+			continue
+		}
 		w, err := a.batch(ctx, a.tenants[id], keys[id])
 		work.add(w)
 		if err != nil {

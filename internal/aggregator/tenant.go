@@ -113,17 +113,25 @@ func (a *Aggregator) start(ctx context.Context) error {
 		return fmt.Errorf("reading tenants: %w", err)
 	}
 	for _, r := range rows {
-		a.lastBatch = max(a.lastBatch, r.Newest)
+		if a.epoch == 0 {
+			a.lastBatch = max(a.lastBatch, r.Newest)
+		}
 		a.meet(r.Tenant)
 	}
 	var left []struct {
-		Batch uint64 `ch:"batch_id"`
+		Batch  uint64 `ch:"batch_id"`
+		Tenant string `ch:"tenant"`
 	}
 	if err := a.deps.Store.Select(ctx, &left, query("left_batches"), nil); err != nil {
 		return fmt.Errorf("reading batches left behind: %w", err)
 	}
 	for _, l := range left {
-		a.lastBatch = max(a.lastBatch, l.Batch)
+		if !a.share.Owns(l.Tenant) {
+			continue
+		}
+		if a.epoch == 0 {
+			a.lastBatch = max(a.lastBatch, l.Batch)
+		}
 		if err := a.drop(ctx, l.Batch); err != nil {
 			return err
 		}
@@ -134,6 +142,10 @@ func (a *Aggregator) start(ctx context.Context) error {
 
 // nextBatch gives an id that is later than every one before, whatever the clock does.
 func (a *Aggregator) nextBatch() uint64 {
+	if a.epoch > 0 {
+		a.lastBatch++
+		return a.lastBatch
+	}
 	a.lastBatch = max(a.lastBatch+1, uint64(max(0, a.deps.Now().UnixNano())))
 	return a.lastBatch
 }

@@ -132,14 +132,22 @@ func (a *app) aggregator() (Part, error) {
 		return Part{}, err
 	}
 	producer := a.producer("aggregator")
-	agg, err := aggregator.New(a.cfg.aggregator(), aggregator.Deps{Store: store, Publisher: producer},
-		a.log.Named("aggregator"), a.registerer("aggregator"))
+	log, reg := a.log.Named("aggregator"), a.registerer("aggregator")
+	agg, err := aggregator.New(a.cfg.aggregator(), aggregator.Deps{Store: store, Publisher: producer, Group: a.shards(log, reg)}, log, reg)
 	if err != nil {
 		return Part{}, err
 	}
 	return Part{Name: "aggregator", Run: func(ctx context.Context) error {
 		return errors.Join(agg.Run(ctx), producer.Close(), store.Close())
 	}}, nil
+}
+
+// shards divides the tenants among all aggregators.
+func (a *app) shards(log *zap.Logger, reg prometheus.Registerer) *kafkabus.Shards {
+	cfg := kafkabus.DefaultConsumerConfig(a.cfg.Aggregator.Group)
+	cfg.Config, cfg.Topics, cfg.SessionTimeout = a.cfg.Kafka.Config, []string{kafkabus.TopicShards}, a.cfg.Aggregator.TakeoverAfter
+	cfg.HeartbeatInterval = min(cfg.HeartbeatInterval, cfg.SessionTimeout/3)
+	return kafkabus.NewShards(cfg, log, reg)
 }
 
 // console serves pages and the read API on l.

@@ -1,6 +1,7 @@
 -- Recomputes the batch's days of partner_daily from the events and sessions, and
 -- writes the rows that are new or changed; a row whose events are gone becomes
--- zeros. An unchanged row keeps its ver: ver tells what has yet to be scored.
+-- zeros. An unchanged row keeps its ver: ver tells what has yet to be scored. One of an
+-- epoch before gets a new one, since nobody can tell whether its worker came to score it.
 INSERT INTO partner_daily
 (
     tenant, partner_id, day,
@@ -131,7 +132,7 @@ WITH
             counted.partner_id AS partner_id, counted.local AS local,
             CAST(tupleConcat(started.totals, counts, (inputs.1, started.q, inputs.2, inputs.3)),
                  {measures:String}) AS measures,
-            1 AS fresh
+            1 AS fresh, toUInt64(0) AS stored_ver
         FROM counted
         LEFT JOIN started ON started.partner_id = counted.partner_id AND started.day = counted.local
         UNION ALL
@@ -147,7 +148,7 @@ WITH
                 deals_won, deals_lost, meetings, support_requested, support_resolved,
                 nps_count, nps_sum, nps_promoters, nps_detractors, cadence_days, upserts, segment, events,
                 v_activity, v_content, v_training, v_pipeline
-            ), {measures:String}), 0
+            ), {measures:String}), 0, ver
         FROM partner_daily FINAL
         WHERE tenant = {tenant:String}
           AND day >= {low:Date} AND day <= {high:Date}
@@ -156,5 +157,5 @@ WITH
 SELECT {tenant:String}, partner_id, local, untuple(anyIf(measures, fresh = 1)), {batch:UInt64}
 FROM merged
 GROUP BY partner_id, local
-HAVING anyIf(measures, fresh = 1) != anyIf(measures, fresh = 0)
+HAVING anyIf(measures, fresh = 1) != anyIf(measures, fresh = 0) OR max(fresh) = 1 AND max(stored_ver) < {epoch:UInt64}
 SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1
