@@ -101,6 +101,8 @@ type Tenant struct {
 	// PseudonymKey replaces user ids in ClickHouse by pseudonyms made with it, at
 	// least 16 bytes, see docs/PRIVACY.md. Empty: user ids are stored as they come.
 	PseudonymKey config.Secret `yaml:"pseudonym_key"`
+	// Model is the tenant's score model; empty is aggregator.model.
+	Model aggregator.TenantModel `yaml:"model"`
 }
 
 // DefaultConfig has no brokers and no ClickHouse address: `up` then starts its own,
@@ -195,8 +197,9 @@ func (c *Config) aggregator() aggregator.Config {
 	out := c.Aggregator
 	out.Tenants = nil
 	for _, name := range slices.Sorted(maps.Keys(c.Tenants)) {
-		if zone := c.Tenants[name].Timezone; zone != "" {
-			out.Tenants = append(out.Tenants, aggregator.Tenant{ID: name, Timezone: zone})
+		t := c.Tenants[name]
+		if t.Timezone != "" || t.Model.Active != "" || !t.Model.IsZero() {
+			out.Tenants = append(out.Tenants, aggregator.Tenant{ID: name, Timezone: t.Timezone, Model: t.Model})
 		}
 	}
 	return out
