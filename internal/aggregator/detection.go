@@ -16,6 +16,7 @@ type detectInput struct {
 	State   string   `ch:"state"`   // after the day before Start; empty: none
 	Start   int32    `ch:"start"`   // first day to see
 	Through int32    `ch:"through"` // last day to see
+	Seen    int32    `ch:"seen"`    // last day that was seen before
 	Days    []int32  `ch:"days"`
 	Counts  []uint64 `ch:"counts"`
 }
@@ -23,6 +24,9 @@ type detectInput struct {
 // transition is a detected transition with whose it is.
 type transition struct {
 	partner string
+	// rerun says that the day had been seen before under another configuration: what
+	// is found there now is no news.
+	rerun bool
 	detect.Transition
 }
 
@@ -38,7 +42,7 @@ func (a *Aggregator) detect(ctx context.Context, t *tenant, p chstore.Params, h 
 	var found []transition
 	for i := range inputs {
 		in := &inputs[i]
-		transitions, err := a.detectPartner(t.id, in, p["batch"].(uint64), &rows)
+		transitions, err := a.detectPartner(t, in, p["batch"].(uint64), &rows)
 		if err != nil {
 			return fmt.Errorf("detecting partner %s: %w", in.Partner, err)
 		}
@@ -51,7 +55,7 @@ func (a *Aggregator) detect(ctx context.Context, t *tenant, p chstore.Params, h 
 }
 
 // detectPartner steps one partner's detector through its days.
-func (a *Aggregator) detectPartner(tenantID string, in *detectInput, batch uint64, rows *stateRows) ([]transition, error) {
+func (a *Aggregator) detectPartner(t *tenant, in *detectInput, batch uint64, rows *stateRows) ([]transition, error) {
 	state := a.detector.Start(detect.Day(in.First))
 	if in.State != "" {
 		resumed, err := a.detector.Resume([]byte(in.State))
@@ -67,15 +71,17 @@ func (a *Aggregator) detectPartner(tenantID string, in *detectInput, batch uint6
 	var found []transition
 	for day := int32(state.Next); day <= in.Through; day++ {
 		var obs detect.Observation
-		state, obs = a.detector.Step(state, detect.Input{Sessions: counts[day], Factor: 1})
+		input := t.days.on(day)
+		input.Sessions = counts[day]
+		state, obs = a.detector.Step(state, input)
 		encoded, err := state.Encode()
 		if err != nil {
 			return nil, err
 		}
-		rows.add(tenantID, in.Partner, a.detector.Hash(), &obs, string(encoded), batch)
+		rows.add(t.id, in.Partner, a.detector.Hash(), &obs, string(encoded), batch)
 		for _, tr := range obs.Transitions {
 			if tr.Status.Published() {
-				found = append(found, transition{in.Partner, tr})
+				found = append(found, transition{in.Partner, in.State == "" && int32(tr.Day) <= in.Seen, tr})
 			}
 		}
 	}

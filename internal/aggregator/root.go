@@ -47,13 +47,14 @@ type Deps struct {
 
 // Aggregator runs one worker. Make it with New, start it with Run.
 type Aggregator struct {
-	cfg      Config
-	deps     Deps
-	log      *zap.Logger
-	metrics  *metrics
-	scoring  score.Integers
-	decay    [score.ComponentCount][]int64
-	detector *detect.Detector
+	cfg         Config
+	deps        Deps
+	log         *zap.Logger
+	metrics     *metrics
+	scoring     score.Integers
+	decay       [score.ComponentCount][]int64
+	detector    *detect.Detector
+	tenantModel *detect.TenantModel
 
 	lastBatch uint64
 	started   bool
@@ -67,7 +68,7 @@ func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) (*Ag
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("checking aggregator: %w", err)
 	}
-	detector, err := detect.New(cfg.Detect)
+	detector, tenantModel, err := cfg.detectors()
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +77,7 @@ func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) (*Ag
 	}
 	a := &Aggregator{
 		cfg: cfg, deps: deps, log: log, metrics: newMetrics(reg),
-		scoring: cfg.Model.Integers(), decay: cfg.Model.Decay(), detector: detector,
+		scoring: cfg.Model.Integers(), decay: cfg.Model.Decay(), detector: detector, tenantModel: tenantModel,
 		tenants: make(map[string]*tenant),
 	}
 	for _, t := range cfg.Tenants {

@@ -12,23 +12,25 @@ type today struct {
 	y        int
 	exposure float64
 	in       Input
+	r        float64 // dispersion, 0: Poisson
 	estimate float64 // λ̂
+	spread   float64 // standard error of λ̂ ÷ λ̂
 	tested   float64 // λ̂ less the caution
 }
 
 // step takes s.Next in place. The order is part of the model: learn the day that
 // leaves the guard, test today against the baseline, then put today in the guard.
 func (d *Detector) step(s *State, in Input) Observation {
-	t := today{day: s.Next, y: max(in.Sessions, 0), in: in}
+	t := today{day: s.Next, y: max(in.Sessions, 0), in: in, r: d.dispersion(in)}
 	t.exposure = d.exposure(t.day, in)
 	d.learn(s)
-	t.estimate, t.tested = d.rates(s)
-	d.arm(s, t.tested)
+	d.rate(s, &t)
+	d.arm(s, &t)
 
 	known := s.LastSeen != NoDay
 	d.see(s, &t)
 	if s.Armed && !in.Frozen {
-		d.stepBank(s, t.day, t.y, t.exposure, t.tested)
+		d.stepBank(s, &t, t.day, t.y, t.exposure)
 	}
 
 	obs := Observation{
@@ -56,7 +58,7 @@ func (d *Detector) see(s *State, t *today) {
 		s.SilentDays++
 	}
 	if s.LastSeen != NoDay && (t.y > 0 || !t.in.Frozen) {
-		d.stepGhost(s, t.day, t.y, t.exposure, t.tested)
+		d.stepGhost(s, t)
 	}
 }
 
@@ -64,12 +66,12 @@ func (d *Detector) see(s *State, t *today) {
 func (d *Detector) judgeGhosting(s *State, t *today, obs *Observation) {
 	threshold := math.Inf(1)
 	if s.Armed {
-		threshold = d.thresholds.Ghosting(t.tested)
+		threshold = d.ghostLimit(t)
 	}
 	e := &s.Quiet
 	if e.Status == StatusFiring {
 		if !t.in.Frozen {
-			d.stepRecovery(e, len(d.cfg.Ratios)-1, t.day, t.y, t.exposure, t.tested)
+			d.stepRecovery(e, len(d.cfg.Ratios)-1, t)
 		}
 		obs.CurrentRate = e.Level.rate(t.estimate)
 		if e.Recovery.S >= d.resolveAt {
@@ -91,7 +93,7 @@ func (d *Detector) judgeDrop(s *State, t *today, obs *Observation) {
 		if !s.Armed {
 			break
 		}
-		h := d.thresholds.At(i, t.tested)
+		h := d.limit(i, t)
 		if i == 0 || s.Bank[i].S/h > s.Bank[best].S/threshold {
 			best, threshold = i, h
 		}
@@ -99,7 +101,7 @@ func (d *Detector) judgeDrop(s *State, t *today, obs *Observation) {
 	member, e := s.Bank[best], &s.Drop
 	if e.Status == StatusFiring {
 		if !t.in.Frozen {
-			d.stepRecovery(e, 0, t.day, t.y, t.exposure, t.tested)
+			d.stepRecovery(e, 0, t)
 		}
 		if s.Quiet.Status != StatusFiring {
 			obs.CurrentRate = e.Level.rate(t.estimate)
@@ -231,7 +233,7 @@ func (d *Detector) describe(tr *Transition, t *today, level Cusum) {
 		tr.CurrentRate = level.rate(0)
 		return
 	}
-	tr.ARL0Days = d.cfg.ARL0Days
+	tr.ARL0Days = d.arl0
 	tr.BaselineRate = t.estimate
 	tr.CurrentRate = level.rate(t.estimate)
 	drop := func(rate float64) float64 {
