@@ -15,6 +15,7 @@ import (
 
 type benchCmd struct {
 	Collector benchCollectorCmd `cmd:"" help:"Measure the collector against a handler that only decodes and produces."`
+	Detector  benchDetectorCmd  `cmd:"" help:"Measure the drop detector on simulated tenants against the exact bound and the rules people use."`
 	Serve     benchServeCmd     `cmd:"" hidden:"" help:"Serve one part of a measurement."`
 }
 

@@ -33,8 +33,8 @@ const truthsPerSpread = 40
 // Given its estimate λ̂ with the relative standard error c, a healthy partner's true
 // rate is λ̂q with q ~ Gamma of mean 1 and standard deviation c, the posterior of
 // Gamma–Poisson. It alarms every ARL(h, q) days (BankARL, tabulated), and after an
-// alarm is out of sight for the time C(q) that its recovery takes to confirm. The
-// limit solves
+// alarm is out of sight for the time C(q) that its recovery takes to confirm, or
+// that the baseline takes to be renewed. The limit solves
 //
 //	E_q[ 1 / (ARL(h, q) + C(q)) ] = 1 / ARL₀
 //
@@ -45,7 +45,7 @@ type bankLimits struct {
 	table [][][]float64 // by dispersion, spread, rate
 }
 
-func newBankLimits(arl0, cautionSE, resolveAt float64) (*bankLimits, error) {
+func newBankLimits(arl0, cautionSE, resolveAt, halfLife float64) (*bankLimits, error) {
 	logARL, err := readBankTable(bankTable)
 	if err != nil {
 		return nil, fmt.Errorf("reading the table of run lengths: %w", err)
@@ -65,7 +65,7 @@ func newBankLimits(arl0, cautionSE, resolveAt float64) (*bankLimits, error) {
 		for k, spread := range gridSpreads {
 			truths := truthsOf(spread, caution(cautionSE, spread))
 			for i := range gridRates {
-				bySpread[k] = append(bySpread[k], curves[i].limit(arl0, gridRate(i), resolveAt, truths))
+				bySpread[k] = append(bySpread[k], curves[i].limit(arl0, gridRate(i), resolveAt, halfLife, truths))
 			}
 		}
 		b.table = append(b.table, bySpread)
@@ -134,16 +134,16 @@ func newTruthCurves(rows [][]float64) (truthCurves, error) {
 }
 
 // limit solves for h in [limitMin, limitMax].
-func (c truthCurves) limit(arl0, mu, resolveAt float64, truths []float64) float64 {
+func (c truthCurves) limit(arl0, mu, resolveAt, halfLife float64, truths []float64) float64 {
 	logARL := make([][]float64, len(truths))
 	cover := make([]float64, len(truths))
 	for i, q := range truths {
 		for k := range c {
 			logARL[i] = append(logARL[i], c.at(k, q))
 		}
-		// Wald's approximation of the upward CUSUM's run length.
-		gain := mu * (-q*math.Log(bankRatios[0]) - (1 - bankRatios[0]))
-		cover[i] = min(resolveAt/max(gain, 1e-9)+1, arl0/2)
+		// Wald's approximation of the run length of the upward CUSUM.
+		gain := mu * (-q*math.Log(bankRatios[1]) - (1 - bankRatios[1]))
+		cover[i] = min(resolveAt/max(gain, 1e-9)+1, halfLife)
 	}
 	low, high := gridLimits[0], math.Log(arl0)+1
 	for range 40 {
@@ -193,7 +193,8 @@ func (b *bankLimits) at(mu, spread, r float64) float64 {
 	if i > 1 {
 		from = 1 / gridDispersions[i-1]
 	}
-	share := (rough - from) / (to - from)
+	// The variance of a count, in means, is 1 + μ/r.
+	share := (math.Log1p(mu*rough) - math.Log1p(mu*from)) / (math.Log1p(mu*to) - math.Log1p(mu*from))
 	return (1-share)*b.ofSpread(i-1, mu, spread) + share*b.ofSpread(i, mu, spread)
 }
 

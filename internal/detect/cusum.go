@@ -88,3 +88,10 @@ func (d *Detector) stepRecovery(e *Episode, ratio int, t *today) {
 	inc := increment(t.y, t.tested*t.exposure, d.cfg.Ratios[ratio], d.logRatio[ratio], t.r)
 	e.Recovery.add(-inc, t.day, t.y, t.exposure)
 }
+
+// Increment is the log-likelihood ratio, in nats, of the rate ratio·mu against mu for
+// y sessions on a day with mu expected and dispersion r (0: Poisson): what a CUSUM
+// of the bank adds for the day.
+func Increment(y int, mu, ratio, r float64) float64 {
+	return increment(y, mu, ratio, math.Log(ratio), r)
+}

@@ -42,7 +42,7 @@ func New(cfg Config) (*Detector, error) {
 		d.logRatio = append(d.logRatio, math.Log(ratio))
 	}
 	if cfg.Thresholds == FormExact && slices.Equal(cfg.Ratios, bankRatios[:]) {
-		limits, err := newBankLimits(d.arl0, cfg.CautionSE, d.resolveAt)
+		limits, err := newBankLimits(d.arl0, cfg.CautionSE, d.resolveAt, cfg.HalfLifeDays)
 		d.limits = limits
 		return d, err
 	}

@@ -171,14 +171,14 @@ func (d *Detector) move(e *Episode, t *today, obs *Observation, tr Transition, l
 }
 
 // resolve ends an episode whose recovery is confirmed. The CUSUMs restart from
-// zero, and the days before the recovery stay out of the baseline.
+// zero. The guard's days stay out of the baseline, those of the drop because they
+// are not normal, those of the recovery because they were chosen for being high.
 func (d *Detector) resolve(s *State, e *Episode, t *today, obs *Observation, rule Rule, ratio float64) {
-	since := e.Recovery.Since
 	tr := Transition{Rule: rule, Statistic: e.Recovery.S, Threshold: d.resolveAt, Ratio: ratio}
 	d.close(e, t, obs, rule, StatusResolved, tr)
 	if !s.firing() {
 		s.resetBank()
-		s.forgetBefore(since, t.day)
+		s.forgetBefore(t.day+1, t.day)
 	}
 }
 

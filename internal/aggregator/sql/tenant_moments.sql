@@ -21,9 +21,11 @@ WITH
         SELECT partner_id, day, sum(later) AS a, sum(earlier) AS b
         FROM
         (
-            SELECT partner_id, day, sessions AS later, 0 AS earlier FROM counts WHERE day >= {from:Date} + 7
+            SELECT c.partner_id AS partner_id, c.day AS day, c.sessions AS later, 0 AS earlier
+            FROM counts AS c WHERE c.day >= {from:Date} + 7
             UNION ALL
-            SELECT partner_id, day + 7 AS day, 0 AS later, sessions AS earlier FROM counts WHERE day + 7 < {to:Date}
+            SELECT c.partner_id AS partner_id, c.day + 7 AS day, 0 AS later, c.sessions AS earlier
+            FROM counts AS c WHERE c.day + 7 < {to:Date}
         )
         WHERE NOT has(skipped, day) AND NOT has(skipped, day - 7)
         GROUP BY partner_id, day
