@@ -15,7 +15,7 @@ import (
 const wholeTenant = "-"
 
 // priorWindowDays is how many days before the first of a month the month's prior and
-// dispersion are estimated from; priorWindowDaysMin is the least.
+// dispersion are estimated from; priorWindowDaysMin is the least, and when the first is estimated.
 const (
 	priorWindowDays    = 90
 	priorWindowDaysMin = 28
@@ -98,8 +98,13 @@ func (a *Aggregator) watch(ctx context.Context, t *tenant, p chstore.Params, h h
 	if h.complete <= 0 || !a.due(t, h) && h.today == t.days.today {
 		return nil
 	}
+	if d := &t.days; d.dirty > 0 && len(d.days) > 0 && d.dirty < d.days[0].Day {
+		// There may be an older history than was known. Where the days begin decides
+		// when the model learns, so it is read again.
+		d.known = false
+	}
 	if !t.days.known {
-		if err := a.loadTenantDays(ctx, t, p, h); err != nil {
+		if err := a.loadTenantDays(ctx, t, p, h); err != nil || !t.days.known {
 			return err
 		}
 	}
@@ -110,18 +115,11 @@ func (a *Aggregator) watch(ctx context.Context, t *tenant, p chstore.Params, h h
 		through = h.today - 1
 	}
 	from := t.days.complete + 1
-	if t.days.dirty > 0 && t.days.dirty < from {
-		from = t.days.dirty
+	if t.days.dirty > 0 {
+		from = min(from, t.days.dirty)
 	}
-	first := from
-	if len(t.days.days) > 0 {
-		first = t.days.days[0].Day
-	}
-	if !t.days.known || from > through {
+	if from > through {
 		return nil
-	}
-	if from < first { // an older history than was known
-		t.days.days = nil
 	}
 	found, err := a.stepTenant(ctx, t, p, h, from, through)
 	if err != nil {
@@ -221,7 +219,7 @@ func (a *Aggregator) stepTenant(ctx context.Context, t *tenant, p chstore.Params
 		if i == len(t.days.days) {
 			t.days.days = append(t.days.days, tenantDay{Day: day})
 		}
-		if detect.Day(day).Time().Day() == 1 {
+		if detect.Day(day).Time().Day() == 1 || day == first+priorWindowDaysMin {
 			if prior, err = a.tenantPrior(ctx, t, p, first, day, prior); err != nil {
 				return nil, err
 			}

@@ -114,10 +114,13 @@ type estimator struct {
 }
 
 // priorWindowDays is the window behind a prior, as in the aggregator.
-const priorWindowDays = 90
+const (
+	priorWindowDays = 90
+	priorDaysMin    = 28
+)
 
 func (e *estimator) see(s *simulated, day int, t *detect.TenantDay) {
-	if t.Day.Time().Day() == 1 && day >= 28 {
+	if day == priorDaysMin || day > priorDaysMin && t.Day.Time().Day() == 1 {
 		from := max(day-priorWindowDays, 0)
 		var m detect.Moments
 		exposure := 0.0

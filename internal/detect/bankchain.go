@@ -200,3 +200,37 @@ func BankARL(h, mu float64, ratios [2]float64, r, rate float64) float64 {
 	wait := max(6, int(h/silence(mu*(1-ratios[0]), r)))
 	return newBankChain(h, mu, ratios, r, rate).runLength(wait)
 }
+
+// bankWeekARL is BankARL of a healthy partner whose days have the exposures of a week,
+// Sunday first. The tail is geometric by weeks.
+func bankWeekARL(h, mu float64, ratios [2]float64, r float64, week [7]float64) float64 {
+	var chains [7]*bankChain
+	for i, exposure := range week {
+		chains[i] = newBankChain(h, mu*exposure, ratios, r, mu*exposure)
+	}
+	n := bankCellsFirst * bankCellsSecond
+	from, to, work := make([]float64, n), make([]float64, n), make([]float64, bankCellsSecond)
+	from[0] = 1
+	surviving, sum, before := 1.0, 0.0, -1.0
+	weeksMin := int(3 * h / silence(mu*(1-ratios[0]), r) / 7)
+	for passed := 1; ; passed++ {
+		start := surviving
+		for _, c := range chains {
+			sum += surviving
+			alive := c.day(from, to, work)
+			surviving *= alive
+			if surviving <= 1e-9 {
+				return sum
+			}
+			for i := range to {
+				to[i] /= alive
+			}
+			from, to = to, from
+		}
+		now := 1 - surviving/start
+		if passed > weeksMin && math.Abs(now-before) <= .001*now || passed > 5000 {
+			return sum + surviving*7/now
+		}
+		before = now
+	}
+}

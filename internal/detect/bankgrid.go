@@ -20,6 +20,27 @@ const (
 // gridRate is the i-th baseline of the grid, sessions per average day.
 func gridRate(i int) float64 { return gridRateMin * math.Pow(gridRateStep, float64(i)) }
 
+// gridWeekLimits are the limits at which weeks are tabulated, and gridWeek is the week
+// that they are tabulated for, Sunday first: nearly all sessions on working days.
+var (
+	gridWeekLimits = [...]float64{2, 3.5, 5, 6.5}
+	gridWeek       = [7]float64{.2, 1.32, 1.32, 1.32, 1.32, 1.32, .2}
+)
+
+// GridWeekRows is the number of rows of the table of weeks.
+const GridWeekRows = len(gridDispersions) * gridRates
+
+// GridWeekRow computes one row of the table of weeks: at each limit, by how much
+// ln ARL of a healthy partner is longer than if all days were alike.
+func GridWeekRow(row int) []float64 {
+	mu, r := gridRate(row%gridRates), gridDispersions[row/gridRates]
+	out := make([]float64, len(gridWeekLimits))
+	for i, h := range gridWeekLimits {
+		out[i] = math.Log(bankWeekARL(h, mu, bankRatios, r, gridWeek) / BankARL(h, mu, bankRatios, r, mu))
+	}
+	return out
+}
+
 // GridRows is the number of rows of the table.
 const GridRows = len(gridDispersions) * gridRates * len(gridTruths)
 

@@ -13,12 +13,17 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-//go:generate go run ./tabulate bank.csv
+//go:generate go run ./tabulate bank.csv bankweek.csv
 
 // bankTable is GridRow for every row, in hundredths.
 //
 //go:embed bank.csv
 var bankTable string
+
+// bankWeekTable is GridWeekRow for every row, in hundredths.
+//
+//go:embed bankweek.csv
+var bankWeekTable string
 
 // gridSpreads are the relative standard errors of the baseline for which limits are
 // solved; between them they are interpolated, beyond the last it is taken.
@@ -43,10 +48,11 @@ const truthsPerSpread = 40
 type bankLimits struct {
 	x     []float64     // ln μ
 	table [][][]float64 // by dispersion, spread, rate
+	week  [][]float64   // by dispersion and rate: nats to take off in gridWeek
 }
 
 func newBankLimits(arl0, cautionSE, resolveAt, halfLife float64) (*bankLimits, error) {
-	logARL, err := readBankTable(bankTable)
+	logARL, err := readBankTable(bankTable, GridRows, len(gridLimits))
 	if err != nil {
 		return nil, fmt.Errorf("reading the table of run lengths: %w", err)
 	}
@@ -70,16 +76,46 @@ func newBankLimits(arl0, cautionSE, resolveAt, halfLife float64) (*bankLimits, e
 		}
 		b.table = append(b.table, bySpread)
 	}
-	return b, nil
+	return b, b.fitWeek()
+}
+
+// fitWeek finds how much lower the limits may be where sessions crowd into the
+// working days as in gridWeek: a partner's false alarms are then rarer by a factor,
+// and a factor e takes one nat.
+func (b *bankLimits) fitWeek() error {
+	rows, err := readBankTable(bankWeekTable, GridWeekRows, len(gridWeekLimits))
+	if err != nil {
+		return fmt.Errorf("reading the table of weeks: %w", err)
+	}
+	for d := range gridDispersions {
+		var nats []float64
+		for i := range gridRates {
+			h := b.table[d][0][i]
+			h = min(max(h, gridWeekLimits[0]), gridWeekLimits[len(gridWeekLimits)-1])
+			nats = append(nats, linear(gridWeekLimits[:], rows[d*gridRates+i], h))
+		}
+		b.week = append(b.week, nats)
+	}
+	return nil
+}
+
+// crowdingOf is the mean exposure of a session's day in a week.
+func crowdingOf(week [7]float64) float64 {
+	sum, squares := 0.0, 0.0
+	for _, e := range week {
+		sum += e
+		squares += e * e
+	}
+	return squares / sum
 }
 
 var errTable = errors.New("damaged table")
 
-func readBankTable(text string) ([][]float64, error) {
+func readBankTable(text string, rowCount, fieldCount int) ([][]float64, error) {
 	var rows [][]float64
 	for line := range strings.Lines(text) {
 		fields := strings.Split(strings.TrimSpace(line), ",")
-		if len(fields) != len(gridLimits) {
+		if len(fields) != fieldCount {
 			return nil, fmt.Errorf("%w: row %d has %d fields", errTable, len(rows), len(fields))
 		}
 		row := make([]float64, len(fields))
@@ -92,8 +128,8 @@ func readBankTable(text string) ([][]float64, error) {
 		}
 		rows = append(rows, row)
 	}
-	if len(rows) != GridRows {
-		return nil, fmt.Errorf("%w: %d rows, need %d", errTable, len(rows), GridRows)
+	if len(rows) != rowCount {
+		return nil, fmt.Errorf("%w: %d rows, need %d", errTable, len(rows), rowCount)
 	}
 	return rows, nil
 }
@@ -179,8 +215,12 @@ func linear(x, y []float64, at float64) float64 {
 	return y[i-1] + share*(y[i]-y[i-1])
 }
 
-// at is the limit of the bank's first CUSUM.
-func (b *bankLimits) at(mu, spread, r float64) float64 {
+// crowdedMost is how far beyond gridWeek the effect of crowding is extrapolated.
+const crowdedMost = 2
+
+// at is the limit of the bank's first CUSUM. crowding is the mean exposure of a
+// session's day.
+func (b *bankLimits) at(mu, spread, r, crowding float64) float64 {
 	rough := 0.0
 	if r > 0 {
 		rough = min(1/r, 1/gridDispersions[len(gridDispersions)-1])
@@ -195,7 +235,10 @@ func (b *bankLimits) at(mu, spread, r float64) float64 {
 	}
 	// The variance of a count, in means, is 1 + μ/r.
 	share := (math.Log1p(mu*rough) - math.Log1p(mu*from)) / (math.Log1p(mu*to) - math.Log1p(mu*from))
-	return (1-share)*b.ofSpread(i-1, mu, spread) + share*b.ofSpread(i, mu, spread)
+	flat := (1-share)*b.ofSpread(i-1, mu, spread) + share*b.ofSpread(i, mu, spread)
+	x := min(max(math.Log(mu), b.x[0]), b.x[len(b.x)-1])
+	week := (1-share)*linear(b.x, b.week[i-1], x) + share*linear(b.x, b.week[i], x)
+	return flat - week*min((crowding-1)/(crowdingOf(gridWeek)-1), crowdedMost)
 }
 
 func (b *bankLimits) ofSpread(dispersion int, mu, spread float64) float64 {
@@ -212,7 +255,7 @@ func (d *Detector) limit(i int, t *today) float64 {
 	if d.limits == nil {
 		return d.thresholds.At(i, t.tested)
 	}
-	return d.limits.at(t.tested, t.spread, t.r) + float64(i)*secondOffset
+	return d.limits.at(t.tested, t.spread, t.r, t.crowding) + float64(i)*secondOffset
 }
 
 // ghostLimit is the threshold of the silence today, in nats. Partners who are

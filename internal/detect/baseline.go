@@ -23,6 +23,7 @@ func (d *Detector) learn(s *State) {
 	s.Sessions = d.decay*s.Sessions + float64(oldest.Sessions)
 	s.Exposure = d.decay*s.Exposure + oldest.Exposure
 	s.ExposureSq = d.decay*d.decay*s.ExposureSq + oldest.Exposure
+	s.Squares = d.decay*s.Squares + oldest.Exposure*oldest.Exposure
 }
 
 // remember puts today into the guard. The day of the very first session is left
@@ -47,19 +48,21 @@ func (s *State) forgetBefore(first, newest Day) {
 
 // rate estimates λ̂, its relative standard error, and the rate that is tested
 // against, CautionSE standard errors lower; rates are sessions per average day. With
-// weights w = δᵏ the variance of a is Σw²e(λ + λ²/r), taking e² as e, and the prior
-// counts as that many days more.
+// weights w = δᵏ the variance of a is Σw²(eλ + e²λ²/r), and the prior counts as that
+// many days more. Σw²e² is taken as Σw²e times the mean exposure of a session's day,
+// Σwe² ÷ Σwe.
 func (d *Detector) rate(s *State, t *today) {
 	sessions, days := d.cfg.PriorSessions, d.cfg.PriorDays
 	if t.in.PriorDays > 0 && t.in.PriorSessions > 0 {
 		sessions, days = t.in.PriorSessions, t.in.PriorDays
 	}
-	information := days + s.ExposureSq
+	information, squares := days+s.ExposureSq, days+s.Squares
 	days += s.Exposure
+	t.crowding = squares / days
 	t.estimate = (sessions + s.Sessions) / days
 	perDay := 1 / t.estimate // variance of a day's count ÷ rate²
 	if t.r > 0 {
-		perDay += 1 / t.r
+		perDay += t.crowding / t.r
 	}
 	t.spread = math.Sqrt(perDay*information) / days
 	t.tested = t.estimate * caution(d.cfg.CautionSE, t.spread)

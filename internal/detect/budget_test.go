@@ -7,14 +7,22 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
+// draw gives a count of the mean and the dispersion r, 0 for Poisson.
+func draw(src rand.Source, mean, r float64) int {
+	if r > 0 && mean > 0 {
+		mean = distuv.Gamma{Alpha: r, Beta: r / mean, Src: src}.Rand()
+	}
+	if mean <= 0 {
+		return 0
+	}
+	return int(distuv.Poisson{Lambda: mean, Src: src}.Rand())
+}
+
 // random gives n Poisson days.
 func random(src rand.Source, n int, mean float64) []Input {
 	in := make([]Input, n)
 	for i := range in {
-		in[i] = Input{Factor: 1}
-		if mean > 0 {
-			in[i].Sessions = int(distuv.Poisson{Lambda: mean, Src: src}.Rand())
-		}
+		in[i] = Input{Sessions: draw(src, mean, 0), Factor: 1}
 	}
 	return in
 }
@@ -30,12 +38,9 @@ func TestFalseAlarmsKeepTheBudget(t *testing.T) {
 			src := rand.NewPCG(20261122, uint64(mu*100))
 			alarms, days := 0, 0
 			for range 60 {
-				history := random(src, 1200, mu)
-				if r > 0 {
-					for i := range history {
-						rate := distuv.Gamma{Alpha: r, Beta: r / mu, Src: src}.Rand()
-						history[i].Sessions = int(distuv.Poisson{Lambda: rate, Src: src}.Rand())
-					}
+				history := make([]Input, 1200)
+				for i := range history {
+					history[i] = Input{Sessions: draw(src, mu, r), Factor: 1}
 				}
 				_, obs := d.Run(d.Start(first), history)
 				alarms += countFiring(obs)
@@ -75,7 +80,7 @@ func countFiring(obs []Observation) int {
 func TestStopIsNoticedInTime(t *testing.T) {
 	d := build(t, func(c *Config) { c.Dispersion = 0 })
 	for _, mu := range []float64{.2, .5, 1, 3, 10} {
-		limit := d.ghostLimit(&today{tested: mu, spread: .1})
+		limit := d.ghostLimit(&today{tested: mu, spread: .1, crowding: 1})
 		within := int(1.5*limit/mu) + d.cfg.SilentDaysMin + 1
 		src := rand.NewPCG(7, uint64(mu*100))
 		noticed := 0

@@ -27,6 +27,7 @@ func (s State) Encode() ([]byte, error) {
 	w.float(s.Sessions)
 	w.float(s.Exposure)
 	w.float(s.ExposureSq)
+	w.float(s.Squares)
 	w.bool(s.Armed)
 	w.int(len(s.Guard))
 	for _, p := range s.Guard {
@@ -65,7 +66,7 @@ func (d *Detector) Resume(b []byte) (State, error) {
 	s.First = r.day()
 	s.Next = s.First + Day(r.int())
 	s.LastSeen, s.SilentDays = r.day(), r.int()
-	s.Sessions, s.Exposure, s.ExposureSq, s.Armed = r.float(), r.float(), r.float(), r.bool()
+	s.Sessions, s.Exposure, s.ExposureSq, s.Squares, s.Armed = r.float(), r.float(), r.float(), r.float(), r.bool()
 	guard := r.int()
 	if r.failed || guard < 0 || guard > d.cfg.GuardDays {
 		return State{}, fmt.Errorf("%w: damaged", ErrState)
@@ -91,7 +92,7 @@ func (d *Detector) Resume(b []byte) (State, error) {
 
 // plausible refuses what no step leaves behind and a step could not continue.
 func (s *State) plausible() bool {
-	for _, v := range [...]float64{s.Sessions, s.Exposure, s.ExposureSq, s.Ghost.S, s.Ghost.Exposure} {
+	for _, v := range [...]float64{s.Sessions, s.Exposure, s.ExposureSq, s.Squares, s.Ghost.S, s.Ghost.Exposure} {
 		if !(v >= 0) {
 			return false
 		}

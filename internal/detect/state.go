@@ -26,10 +26,12 @@ type State struct {
 	// First for a partner never seen.
 	SilentDays int
 
-	// Sessions, Exposure and ExposureSq are a, b and Σδ²ᵏs² of the baseline.
+	// Sessions and Exposure are a and b of the baseline, ExposureSq is Σδ²ᵏe and
+	// Squares Σδᵏe², e the exposure of a day.
 	Sessions   float64
 	Exposure   float64
 	ExposureSq float64
+	Squares    float64
 	Armed      bool // enough baseline to fire
 
 	Guard []Past  // the newest days, oldest first, not yet in the baseline

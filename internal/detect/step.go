@@ -14,6 +14,7 @@ type today struct {
 	in       Input
 	r        float64 // dispersion, 0: Poisson
 	estimate float64 // λ̂
+	crowding float64 // mean exposure of a session's day; 1 when all days are alike
 	spread   float64 // standard error of λ̂ ÷ λ̂
 	tested   float64 // λ̂ less the caution
 }
@@ -217,7 +218,8 @@ func (d *Detector) rebaseline(s *State, t *today, obs *Observation) {
 		d.close(x.e, t, obs, x.rule, StatusRebaselined, tr)
 		x.status.Status = StatusOK
 	}
-	s.Sessions, s.Exposure, s.ExposureSq = float64(level.Sessions), level.Exposure, level.Exposure
+	s.Sessions, s.Exposure = float64(level.Sessions), level.Exposure
+	s.ExposureSq, s.Squares = level.Exposure, level.Exposure
 	s.Armed = false
 	s.resetBank()
 	s.Ghost.S = 0

@@ -70,7 +70,7 @@ type TenantState struct {
 	Average float64               `json:"average"` // average days behind Level
 	Noise   float64               `json:"noise"`   // variance ÷ mean of ordinary days' totals
 	// Ratios are observed ÷ level of the newest profileDays days, oldest first; −1
-	// where the day was not ordinary.
+	// where the day was frozen.
 	Ratios []float64 `json:"ratios"`
 
 	Alert   Episode `json:"alert"`
@@ -133,9 +133,9 @@ func (m *TenantModel) Step(s TenantState, groups [TenantGroups]uint64) (TenantSt
 	m.learnProfile(&s)
 	t := TenantDay{Day: s.Next, Weight: s.Profile[s.Next.Weekday()]}
 	t.Observed, t.Expected = m.middle(&s, t.Weight, groups)
-	ordinary := m.factor(&s, &t)
+	m.factor(&s, &t)
 	m.judge(&s, &t)
-	m.learn(&s, &t, groups, ordinary)
+	m.learn(&s, &t, groups)
 	s.Days++
 	s.Next++
 	return s, t
@@ -176,28 +176,27 @@ func (m *TenantModel) middle(s *TenantState, weight float64, groups [TenantGroup
 	return observed, expected
 }
 
-// factor sets what the day means for partners; ordinary days are within the noise.
-func (m *TenantModel) factor(s *TenantState, t *TenantDay) (ordinary bool) {
+// factor sets what the day means for partners: nothing special within the noise.
+func (m *TenantModel) factor(s *TenantState, t *TenantDay) {
 	if t.Expected == 0 {
-		return true
+		return
 	}
 	miss := math.Abs(t.Observed - t.Expected)
 	if miss <= max(m.cfg.DeadBand*t.Expected, m.cfg.NoiseSigmas*math.Sqrt(max(s.Noise, 1)*t.Expected)) {
 		s.Noise = noiseDecay*s.Noise + (1-noiseDecay)*miss*miss/t.Expected
-		return true
+		return
 	}
 	if t.Observed < m.cfg.FreezeBelow*t.Expected {
 		t.Frozen = true
-		return false
+		return
 	}
 	steps := math.Round(factorSteps * math.Log2(t.Observed/t.Expected))
 	t.Steps = int(min(max(steps, factorMin), factorMax))
-	return false
 }
 
 // learn takes the day into the level and the ratios. A frozen day teaches nothing;
 // of a low or high day the factor is taken out.
-func (m *TenantModel) learn(s *TenantState, t *TenantDay, groups [TenantGroups]uint64, ordinary bool) {
+func (m *TenantModel) learn(s *TenantState, t *TenantDay, groups [TenantGroups]uint64) {
 	ratio := -1.0
 	if !t.Frozen {
 		total, level := 0.0, 0.0
@@ -209,7 +208,7 @@ func (m *TenantModel) learn(s *TenantState, t *TenantDay, groups [TenantGroups]u
 			s.Level[i] = m.decay*s.Level[i] + float64(y)
 		}
 		s.Average = m.decay*s.Average + t.Factor()
-		if ordinary && level > 0 {
+		if level > 0 {
 			ratio = total / level
 		}
 	}
@@ -220,8 +219,8 @@ func (m *TenantModel) learn(s *TenantState, t *TenantDay, groups [TenantGroups]u
 }
 
 // learnProfile renews the weekday profile on the first of a month, and once when
-// enough days have been seen: for each day of the week the median of the ratios of
-// ordinary days. A day of the week without two of them keeps its weight.
+// enough days have been seen: for each day of the week the median of its ratios, which
+// holidays do not move. A day of the week without two of them keeps its weight.
 func (m *TenantModel) learnProfile(s *TenantState) {
 	if s.Days != profileDaysMin && (s.Days < profileDaysMin || s.Next.Time().Day() != 1) {
 		return

@@ -1,9 +1,11 @@
-// Command tabulate computes the table of the bank's run lengths (go generate in
-// internal/detect): one line per row of the grid, the logarithms in hundredths.
+// Command tabulate computes the tables of the bank's run lengths (go generate in
+// internal/detect): one line per row of the grid, logarithms in hundredths. It takes
+// some minutes.
 package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -22,15 +24,22 @@ func main() {
 }
 
 func run() error {
-	if len(os.Args) != 2 {
-		return fmt.Errorf("need the name of the file to write")
+	if len(os.Args) != 3 {
+		return errors.New("need the names of the two files to write")
 	}
-	rows := make([][]float64, detect.GridRows)
+	if err := write(os.Args[2], detect.GridWeekRows, detect.GridWeekRow); err != nil {
+		return err
+	}
+	return write(os.Args[1], detect.GridRows, detect.GridRow)
+}
+
+func write(name string, n int, compute func(row int) []float64) error {
+	rows := make([][]float64, n)
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
 	for row := range rows {
 		g.Go(func() error {
-			rows[row] = detect.GridRow(row)
+			rows[row] = compute(row)
 			fmt.Fprint(os.Stderr, ".")
 			return nil
 		})
@@ -48,8 +57,8 @@ func run() error {
 		}
 		b.WriteByte('\n')
 	}
-	if err := os.WriteFile(os.Args[1], b.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("writing the table: %w", err)
+	if err := os.WriteFile(name, b.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("writing a table: %w", err)
 	}
 	return nil
 }
