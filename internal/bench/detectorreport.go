@@ -124,6 +124,3 @@ func (r *DetectorReport) String() string {
 	line("%s, %d cores, %s, %s, commit %s, load average %s", e.CPU, e.Cores, e.System, e.Go, e.Commit, e.LoadAvg)
 	return b.String()
 }
-
-// Write is completed by the report page.
-func (r *DetectorReport) Write(string) error { return nil }

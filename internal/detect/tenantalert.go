@@ -1,12 +1,16 @@
 package detect
 
+import "math"
+
 // judge runs tenant.activity_drop. A row of low days begins with a day below
 // DipBelow of its expectation and ends with one above RecoverAbove; days on which too
 // little is expected to tell, such as the Sundays of a small tenant, leave it as it
 // is. The row fires when more is missing from it than a public holiday takes: at
 // once when next to nobody came, after a week's worth of sessions otherwise.
 func (m *TenantModel) judge(s *TenantState, t *TenantDay) {
-	if t.Expected > 0 {
+	// Whether a dip would stand out from the noise of this day.
+	tells := m.cfg.NoiseSigmas*math.Sqrt(max(s.Noise, 1)*t.Expected) <= (1-m.cfg.DipBelow)*t.Expected
+	if t.Expected > 0 && tells {
 		ratio := t.Observed / t.Expected
 		unusual := t.Frozen || t.Steps < 0
 		switch {
@@ -16,7 +20,7 @@ func (m *TenantModel) judge(s *TenantState, t *TenantDay) {
 			}
 			s.Missing += t.Weight * (1 - ratio)
 			s.Due += t.Weight
-		case ratio >= m.cfg.RecoverAbove || !unusual:
+		case ratio >= m.cfg.RecoverAbove:
 			m.end(s, t)
 			return
 		case s.Since != NoDay:
