@@ -94,7 +94,7 @@ type stateRows struct {
 	day                                                                  []time.Time
 	sessions, ver                                                        []uint64
 	armed                                                                []uint8
-	expected, baseline, dropS, dropH, ghostS, ghostH                     []float64
+	expected, baseline, dropS, dropH, ghostS, ghostH, detectable         []float64
 }
 
 func (r *stateRows) add(tenantID, partner, config string, o *detect.Observation, state string, batch uint64) {
@@ -102,11 +102,7 @@ func (r *stateRows) add(tenantID, partner, config string, o *detect.Observation,
 	r.day = append(r.day, o.Day.Time())
 	r.sessions = append(r.sessions, uint64(o.Sessions))
 	r.expected, r.baseline = append(r.expected, o.Expected), append(r.baseline, o.BaselineRate)
-	armed := uint8(0)
-	if o.Armed {
-		armed = 1
-	}
-	r.armed = append(r.armed, armed)
+	r.armed, r.detectable = append(r.armed, flag(o.Armed)), append(r.detectable, o.DetectablePct)
 	r.dropStatus = append(r.dropStatus, string(o.Drop.Status))
 	r.dropS, r.dropH = append(r.dropS, o.Drop.Statistic), append(r.dropH, o.Drop.Threshold)
 	r.ghostStatus = append(r.ghostStatus, string(o.Ghosting.Status))
@@ -122,6 +118,6 @@ func (r *stateRows) columns() []chstore.Column {
 		{Name: "expected", Values: r.expected}, {Name: "baseline_rate", Values: r.baseline}, {Name: "armed", Values: r.armed},
 		{Name: "drop_status", Values: r.dropStatus}, {Name: "drop_statistic", Values: r.dropS}, {Name: "drop_threshold", Values: r.dropH},
 		{Name: "ghosting_status", Values: r.ghostStatus}, {Name: "ghosting_statistic", Values: r.ghostS}, {Name: "ghosting_threshold", Values: r.ghostH},
-		{Name: "never_status", Values: r.neverStatus}, {Name: "state", Values: r.state}, {Name: "ver", Values: r.ver},
+		{Name: "never_status", Values: r.neverStatus}, {Name: "detectable_pct", Values: r.detectable}, {Name: "state", Values: r.state}, {Name: "ver", Values: r.ver},
 	}
 }

@@ -99,11 +99,14 @@ type Observation struct {
 	BaselineRate float64 // λ̂ at the start of the day, sessions per average day
 	CurrentRate  float64 // sessions per average day since the estimated change; the baseline if none
 	Armed        bool    // enough baseline for a drop or ghosting
-	LastSeen     Day
-	SilentDays   int
-	Drop         RuleStatus
-	Ghosting     RuleStatus
-	Never        RuleStatus
+	// DetectablePct is the smallest drop, per cent, that is detected within 30 average
+	// days on average; 0 when not even a stop would be, or when not armed.
+	DetectablePct float64
+	LastSeen      Day
+	SilentDays    int
+	Drop          RuleStatus
+	Ghosting      RuleStatus
+	Never         RuleStatus
 	// Transitions of the day in the order ghosting, sessions_drop, never_activated.
 	Transitions []Transition
 }

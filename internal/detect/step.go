@@ -39,6 +39,9 @@ func (d *Detector) step(s *State, in Input) Observation {
 		BaselineRate: t.estimate, CurrentRate: t.estimate, Armed: s.Armed,
 		LastSeen: s.LastSeen, SilentDays: s.SilentDays,
 	}
+	if s.Armed {
+		obs.DetectablePct = d.detectable(&t)
+	}
 	d.remember(s, t.y, t.exposure, known && !in.Frozen)
 	d.judgeGhosting(s, &t, &obs)
 	d.judgeDrop(s, &t, &obs)

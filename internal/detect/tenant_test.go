@@ -329,7 +329,7 @@ func TestMomentsEstimate(t *testing.T) {
 		src := rand.NewPCG(9, uint64(r))
 		exposure := 0.0
 		for day := range 90 {
-			exposure += weekdays[(first+Day(day)).Weekday()]
+			exposure += weekdays[(first + Day(day)).Weekday()]
 		}
 		const partners, alpha, beta = 3000, 2., 1.5
 		for range partners {
