@@ -57,7 +57,7 @@ func (a *Aggregator) alert(ctx context.Context, t *tenant, p chstore.Params, h h
 	for _, f := range found {
 		r := identify(t.id, f)
 		if !recorded[r.transitionID] {
-			r.historical = h.today-int32(f.Day) > int32(a.cfg.PublishAgeDaysMax)
+			r.historical = f.rerun || h.today-int32(f.Day) > int32(a.cfg.PublishAgeDaysMax)
 			fresh = append(fresh, r)
 		}
 	}

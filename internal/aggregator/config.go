@@ -53,6 +53,9 @@ type Config struct {
 	Model score.Model `yaml:"model"`
 	// Detect is the drop detector.
 	Detect detect.Config `yaml:"detect"`
+	// TenantModel watches the tenant's totals. Its weekday profile is that of Detect
+	// until the tenant's own has been learnt.
+	TenantModel detect.TenantConfig `yaml:"tenant_model"`
 }
 
 // Tenant holds what differs between tenants.
@@ -88,7 +91,7 @@ func DefaultConfig() Config {
 			"lead", "registered", "qualification", "qualified", "discovery", "demo", "evaluation",
 			"proposal", "quote", "negotiation", "contract", "commit", "closed", "won", "closed_won",
 		},
-		Model: score.DefaultModel(), Detect: d,
+		Model: score.DefaultModel(), Detect: d, TenantModel: detect.DefaultTenantConfig(),
 	}
 }
 
@@ -127,5 +130,19 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%w: model of tenant %s: %w", ErrConfig, t.ID, err))
 		}
 	}
-	return errors.Join(append(errs, c.Model.Validate(), c.Detect.Validate())...)
+	return errors.Join(append(errs, c.Model.Validate(), c.Detect.Validate(), c.TenantModel.Validate())...)
+}
+
+// detectors makes the detector of partners and the model of the tenant, which gives
+// the weekday profile to the former day by day.
+func (c *Config) detectors() (*detect.Detector, *detect.TenantModel, error) {
+	partners, tenant := c.Detect, c.TenantModel
+	tenant.Profile = partners.WeekdayProfile
+	partners.WeekdayProfile = [7]float64{1, 1, 1, 1, 1, 1, 1}
+	detector, err := detect.New(partners)
+	if err != nil {
+		return nil, nil, err
+	}
+	model, err := detect.NewTenantModel(tenant)
+	return detector, model, err
 }

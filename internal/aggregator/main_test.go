@@ -252,6 +252,8 @@ func (w *world) state() map[string][]string {
 		"sessions":       w.dump("sessions", "tenant, partner_id, day, actor, started_at, session_id"),
 		"partner_scores": w.dump("partner_scores", "tenant, model_version, partner_id, as_of"),
 		"detector_state": w.dump("detector_state", "tenant, partner_id, day"),
+		"tenant_days":    w.dump("tenant_days", "tenant, day"),
+		"tenant_inputs":  w.dump("tenant_inputs", "tenant, day"),
 	}
 }
 

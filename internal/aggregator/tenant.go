@@ -32,6 +32,7 @@ type tenant struct {
 	stale, unknown bool
 	checked        horizon
 
+	days     tenantDays
 	complete int32     // last completed day that was given to detection
 	changed  time.Time // when a day before today last changed
 	waiting  time.Time // since when a later day waits to be given; zero: none does
