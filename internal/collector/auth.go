@@ -18,6 +18,18 @@ import (
 // and its signed identity. It sets the CORS headers, so that a page can read the
 // refusals that follow.
 func (c *Collector) authenticate(w http.ResponseWriter, r *http.Request) (*keys.Key, *failure) {
+	key, fail := c.authenticateKey(w, r)
+	if fail == nil {
+		fail = c.checkIdentity(r, key)
+	}
+	if fail != nil {
+		return nil, fail
+	}
+	return key, nil
+}
+
+// authenticateKey is authenticate for a request whose body may have the identity.
+func (c *Collector) authenticateKey(w http.ResponseWriter, r *http.Request) (*keys.Key, *failure) {
 	origin := r.Header.Get("Origin")
 	key, err := c.deps.Keys.Authenticate(r)
 	if err != nil {
@@ -37,9 +49,6 @@ func (c *Collector) authenticate(w http.ResponseWriter, r *http.Request) (*keys.
 		return nil, &failure{http.StatusForbidden, "missing_scope", "this key lacks the scope \"write\", which sending events needs", 0}
 	}
 	if fail := c.limits.check(key); fail != nil {
-		return nil, fail
-	}
-	if fail := c.checkIdentity(r, key); fail != nil {
 		return nil, fail
 	}
 	return key, nil

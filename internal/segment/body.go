@@ -169,6 +169,7 @@ type Call struct {
 	method   Method
 	isImport bool
 	members  object
+	identity string
 
 	context, properties, traits object // of members, read once
 }
@@ -206,6 +207,7 @@ func (b *Body) Read(i int) (*Call, *event.Problem) {
 	if !sameMembers(whole, members) {
 		c.Original = whole.append(make([]byte, 0, len(raw)+64))
 	}
+	c.takeIdentity()
 	return c, nil
 }
 
