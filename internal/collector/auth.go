@@ -89,8 +89,10 @@ func allowOrigin(w http.ResponseWriter, origin string, anyOrigin bool) {
 	h.Set("Access-Control-Expose-Headers", "Retry-After")
 }
 
-// preflightHeaders are what browsers may send; the last two are Segment's and RudderStack's.
-const preflightHeaders = "Authorization, Content-Type, Content-Encoding, " + identityHeader + ", X-Retry-Count, AnonymousId"
+// preflightHeaders are what browsers may send; the second line is Segment's and
+// RudderStack's.
+const preflightHeaders = "Authorization, Content-Type, Content-Encoding, " + identityHeader +
+	", X-Retry-Count, AnonymousId, SentAt, Rsa-Recovered, Rsa-Retry-Attempt, Rsa-Since-Last-Attempt, Rsa-Since-First-Attempt, Rsa-Retry-Reason"
 
 // preflight answers a browser that asks before sending. The key is known only when
 // it is in the address; else it is enough that some browser key has the origin.
