@@ -147,6 +147,7 @@ func (c *Collector) authenticateSDK(w http.ResponseWriter, r *http.Request) (*ke
 // keepMalformed keeps a body that nobody can read as one reject, without the key.
 func (c *Collector) keepMalformed(r *http.Request, body []byte, a *arrival, fail *failure) (*outcome, *failure) {
 	if fail.code != string(event.CodeMalformed) {
+		c.noteTooLarge(r, len(body), fail)
 		return nil, fail
 	}
 	secret, _, ok := r.BasicAuth()
