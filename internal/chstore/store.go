@@ -38,6 +38,7 @@ func Open(cfg Config, log *zap.Logger, reg prometheus.Registerer) (*Store, error
 	if err != nil {
 		return nil, err
 	}
+	instrument(opts)
 	conn, err := clickhouse.Open(opts)
 	if err != nil {
 		return nil, fmt.Errorf("opening ClickHouse: %w", err)

@@ -60,17 +60,14 @@ func (b *batch) isEmpty() bool { return len(b.fetched) == 0 }
 
 // decoder turns records into rows. It is not safe for concurrent use.
 type decoder struct {
-	agents    *enrich.AgentParser
+	worker    *enrich.Worker
 	extractor *enrich.Extractor
-	steps     []string    // what is applied to an event with a user agent
-	event     event.Event // the one at hand
+	event     event.Event     // the one at hand
+	enriched  enrich.Enriched // of its row
 }
 
-func newDecoder(agents *enrich.AgentParser) *decoder {
-	return &decoder{
-		agents: agents, extractor: enrich.NewExtractor(),
-		steps: []string{enrich.StepUserAgent, enrich.StepBot},
-	}
+func newDecoder(chain *enrich.Chain) *decoder {
+	return &decoder{worker: chain.Worker(), extractor: enrich.NewExtractor()}
 }
 
 // add takes all records of a fetched batch into b. What cannot be decoded or
@@ -78,6 +75,7 @@ func newDecoder(agents *enrich.AgentParser) *decoder {
 func (d *decoder) add(b *batch, in kafkabus.Batch) {
 	b.fetched = append(b.fetched, in)
 	b.bytes += in.Bytes
+	d.worker.Refresh()
 	for i := range in.Records {
 		record := &in.Records[i]
 		if problem := d.row(b, record); problem != nil {
@@ -106,13 +104,9 @@ func (d *decoder) row(b *batch, record *kafkabus.Record) *event.Problem {
 	if y := e.ReceivedAt.Year(); y < receivedYearMin || y > receivedYearMax {
 		return &event.Problem{Code: event.CodeUnstorable, Pointer: "/receivedat", Message: fmt.Sprintf("year %d is outside %d–%d", y, receivedYearMin, receivedYearMax)}
 	}
-	var agent enrich.Agent
-	var steps []string
-	if e.Context.UserAgent != "" {
-		agent, steps = d.agents.Parse(e.Context.UserAgent), d.steps
-	}
 	fields := d.extractor.Extract(e.Type, e.Data)
-	b.columns.append(e, record.Value, agent, steps, &fields)
+	d.worker.Enrich(e, &fields, &d.enriched)
+	b.columns.append(e, record.Value, &fields, &d.enriched)
 	b.records = append(b.records, record)
 	b.markDay(e)
 	if b.oldest.IsZero() || e.ReceivedAt.Before(b.oldest) {
