@@ -16,6 +16,7 @@ import (
 	"partnerpulse/internal/console"
 	"partnerpulse/internal/enricher"
 	"partnerpulse/internal/eventschema"
+	"partnerpulse/internal/forget"
 	"partnerpulse/internal/httpserver"
 	"partnerpulse/internal/kafkabus"
 	"partnerpulse/internal/tracker"
@@ -104,14 +105,14 @@ func (a *app) enricher(reload <-chan struct{}) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
-	producer := a.producer("enricher")
+	producer, guard := a.producer("enricher"), forget.NewGuard(store)
 	log, reg := a.log.Named("enricher"), a.registerer("enricher")
 	source := a.cfg.Enricher.ConsumerConfig
 	source.Config, source.Topics = a.cfg.Kafka.Config, []string{kafkabus.TopicEvents}
 	e := enricher.New(a.cfg.Enricher.Config, enricher.Deps{
-		Source: kafkabus.NewConsumer(source, log, reg), Store: store, Publisher: producer, Chain: enriching.chain,
+		Source: kafkabus.NewConsumer(source, log, reg), Store: store, Publisher: producer, Chain: enriching.chain, Guard: guard,
 	}, log, reg)
-	rejects := a.rejects(store)
+	rejects := a.rejects(store, guard)
 	return Part{Name: "enricher", Run: func(ctx context.Context) error {
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error { return enriching.run(ctx, e.Run) })
@@ -121,12 +122,12 @@ func (a *app) enricher(reload <-chan struct{}) (Part, error) {
 }
 
 // rejects brings what was refused to ClickHouse.
-func (a *app) rejects(store *chstore.Store) *enricher.Rejects {
+func (a *app) rejects(store *chstore.Store, guard enricher.Guard) *enricher.Rejects {
 	log, reg := a.log.Named("rejects"), a.registerer("rejects")
 	source := a.cfg.Enricher.Rejects
 	source.Config, source.Topics = a.cfg.Kafka.Config, []string{kafkabus.TopicRejects}
 	return enricher.NewRejects(a.cfg.Enricher.Config, enricher.RejectsDeps{
-		Source: kafkabus.NewConsumer(source, log, reg), Store: store,
+		Source: kafkabus.NewConsumer(source, log, reg), Store: store, Guard: guard,
 	}, log, reg)
 }
 

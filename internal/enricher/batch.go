@@ -9,6 +9,7 @@ import (
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/enrich"
 	"partnerpulse/internal/event"
+	"partnerpulse/internal/forgotten"
 	"partnerpulse/internal/kafkabus"
 )
 
@@ -36,6 +37,9 @@ type batch struct {
 	bytes   int64
 	oldest  time.Time // receipt of the oldest event; zero without rows
 
+	list      *forgotten.List      // that the first record was held against
+	forgotten []forgotten.EventKey // what must not be stored
+
 	dirtyColumns dirtyColumns
 }
 
@@ -53,6 +57,7 @@ func (b *batch) reset() {
 	clear(b.dirty)
 	clear(b.offsets)
 	b.bytes, b.oldest = 0, time.Time{}
+	b.list, b.forgotten = nil, b.forgotten[:0]
 }
 
 // isEmpty tells that there is nothing to commit.
@@ -63,15 +68,21 @@ type decoder struct {
 	worker    *enrich.Worker
 	extractor *enrich.Extractor
 	enriched  enrich.Enriched // of the row at hand
+	guard     Guard
+	list      *forgotten.List // of the fetched batch at hand
 }
 
-func newDecoder(chain *enrich.Chain) *decoder {
-	return &decoder{worker: chain.Worker(), extractor: enrich.NewExtractor()}
+func newDecoder(chain *enrich.Chain, guard Guard) *decoder {
+	return &decoder{worker: chain.Worker(), extractor: enrich.NewExtractor(), guard: guard}
 }
 
 // add takes all records of a fetched batch into b. What cannot be decoded or
 // stored joins the refused ones.
 func (d *decoder) add(b *batch, in kafkabus.Batch) {
+	d.list = d.guard.List()
+	if b.isEmpty() {
+		b.list = d.list
+	}
 	b.fetched = append(b.fetched, in)
 	b.bytes += in.Bytes
 	d.worker.Refresh()
@@ -96,6 +107,10 @@ func (d *decoder) row(b *batch, record *kafkabus.Record) *event.Problem {
 	e, err := event.UnmarshalCloudEvent(record.Value)
 	if err != nil {
 		return &event.Problem{Code: event.CodeUndecodable, Message: err.Error()}
+	}
+	if d.list.Holds(e) {
+		b.forget(e)
+		return nil
 	}
 	if y := e.Time.Year(); y > dayYearMax {
 		return &event.Problem{Code: event.CodeUnstorable, Pointer: "/time", Message: fmt.Sprintf("year %d is after %d", y, dayYearMax)}

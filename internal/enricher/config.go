@@ -77,4 +77,5 @@ type Deps struct {
 	Store     Store         // with the tables events and dirty_days
 	Publisher Publisher     // of kafkabus.TopicRejects
 	Chain     *enrich.Chain // nil: enrich.Default
+	Guard     Guard         // nil: nobody is forgotten
 }

@@ -37,6 +37,9 @@ func (e *flusher) flush(ctx context.Context, b *batch) error {
 	if err := e.storeEvents(ctx, b); err != nil {
 		return err
 	}
+	if err := e.keepForgotten(ctx, b); err != nil {
+		return err
+	}
 	if err := e.markDirty(ctx, b); err != nil {
 		return err
 	}
