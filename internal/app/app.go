@@ -61,6 +61,9 @@ func (a *app) Migrate(ctx context.Context) error {
 	if _, err := store.Migrate(ctx, ms); err != nil {
 		return fmt.Errorf("migrating ClickHouse at %s: %w", a.cfg.ClickHouse.Addr[0], err)
 	}
+	if err := store.SetRetention(ctx, a.cfg.Retention.tables()); err != nil {
+		return fmt.Errorf("migrating ClickHouse at %s: %w", a.cfg.ClickHouse.Addr[0], err)
+	}
 	return kafkabus.EnsureTopics(ctx, a.cfg.Kafka.Config, kafkabus.Topics(a.cfg.Kafka.Partitions))
 }
 
@@ -109,7 +112,9 @@ func (a *app) enricher(reload <-chan struct{}) (Part, error) {
 	log, reg := a.log.Named("enricher"), a.registerer("enricher")
 	source := a.cfg.Enricher.ConsumerConfig
 	source.Config, source.Topics = a.cfg.Kafka.Config, []string{kafkabus.TopicEvents}
-	e := enricher.New(a.cfg.Enricher.Config, enricher.Deps{
+	cfg := a.cfg.Enricher.Config
+	cfg.AcceptedDays = a.cfg.Retention.acceptedDays()
+	e := enricher.New(cfg, enricher.Deps{
 		Source: kafkabus.NewConsumer(source, log, reg), Store: store, Publisher: producer, Chain: enriching.chain, Guard: guard,
 	}, log, reg)
 	rejects := a.rejects(store, guard)

@@ -37,6 +37,8 @@ type Config struct {
 	Enricher   EnricherConfig    `yaml:"enricher"`
 	Aggregator aggregator.Config `yaml:"aggregator"`
 	Console    ConsoleConfig     `yaml:"console"`
+	// Retention is how long tables keep their rows; migrate applies it.
+	Retention RetentionConfig `yaml:"retention"`
 	// Reload asks to read the collector's KeysFile at once; nil: nobody asks.
 	Reload <-chan struct{} `yaml:"-"`
 	// Ops is the listener of enricher and aggregator: /healthz, /readyz, /metrics.
@@ -119,6 +121,7 @@ func DefaultConfig() Config {
 		Aggregator: aggregator.DefaultConfig(),
 		Console:    ConsoleConfig{HTTP: httpserver.DefaultConfig("127.0.0.1:8090"), Config: console.DefaultConfig()},
 		Ops:        httpserver.DefaultConfig(""),
+		Retention:  RetentionConfig{RejectsDays: rejectsDaysDefault},
 	}
 	c.Enricher.Rejects.InFlightBytesMax = rejectsInFlightBytesMax
 	c.ClickHouse.Addr = nil
@@ -149,6 +152,7 @@ func (c *Config) Validate() error {
 	enrichment := c.enrichment()
 	add("enricher.enrichment", enrichment.Validate())
 	add("enricher.enrichment.directory", c.Enricher.Enrichment.Reference.Directory.Validate())
+	add("retention", c.Retention.validate())
 	add("keys", c.checkKeys())
 	for name, t := range c.Tenants {
 		_, err := t.location()

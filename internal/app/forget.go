@@ -38,7 +38,9 @@ func NewForgetter(cfg Config, log *zap.Logger, reg *prometheus.Registry) (f *for
 		return nil, nil, err
 	}
 	producer := a.producer("forget")
-	f = forget.New(forget.Deps{Store: store, Log: topicLog{producer, cfg.Kafka.Config}}, log.Named("forget"))
+	f = forget.New(forget.Deps{
+		Store: store, Log: topicLog{producer, cfg.Kafka.Config}, Recomputable: cfg.Retention.recomputable(time.Now()),
+	}, log.Named("forget"))
 	return f, func() error { return errors.Join(producer.Close(), store.Close()) }, nil
 }
 

@@ -70,15 +70,20 @@ type decoder struct {
 	enriched  enrich.Enriched // of the row at hand
 	guard     Guard
 	list      *forgotten.List // of the fetched batch at hand
+	days      int             // that are accepted; 0: all
+	oldest    time.Time       // day that is accepted just now; zero: every day
 }
 
-func newDecoder(chain *enrich.Chain, guard Guard) *decoder {
-	return &decoder{worker: chain.Worker(), extractor: enrich.NewExtractor(), guard: guard}
+func newDecoder(chain *enrich.Chain, guard Guard, days int) *decoder {
+	return &decoder{worker: chain.Worker(), extractor: enrich.NewExtractor(), guard: guard, days: days}
 }
 
 // add takes all records of a fetched batch into b. What cannot be decoded or
 // stored joins the refused ones.
 func (d *decoder) add(b *batch, in kafkabus.Batch) {
+	if d.days > 0 {
+		d.oldest = dayOf(time.Now()).AddDate(0, 0, -d.days)
+	}
 	d.list = d.guard.List()
 	if b.isEmpty() {
 		b.list = d.list
@@ -114,6 +119,9 @@ func (d *decoder) row(b *batch, record *kafkabus.Record) *event.Problem {
 	}
 	if y := e.Time.Year(); y > dayYearMax {
 		return &event.Problem{Code: event.CodeUnstorable, Pointer: "/time", Message: fmt.Sprintf("year %d is after %d", y, dayYearMax)}
+	}
+	if e.Time.Before(d.oldest) {
+		return &event.Problem{Code: event.CodeTooOld, Pointer: "/time", Message: fmt.Sprintf("the day is older than %d days: what is stored of such days is about to expire (retention.events_days)", d.days)}
 	}
 	if y := e.ReceivedAt.Year(); y < receivedYearMin || y > receivedYearMax {
 		return &event.Problem{Code: event.CodeUnstorable, Pointer: "/receivedat", Message: fmt.Sprintf("year %d is outside %d–%d", y, receivedYearMin, receivedYearMax)}

@@ -89,7 +89,7 @@ func (e *Enricher) consume(ctx context.Context, g kafkabus.Generation) error {
 // returns when the generation has ended, dropping what it holds, or after
 // handing over everything when fetching has ended.
 func (e *Enricher) fill(ctx context.Context, g kafkabus.Generation, full chan<- *batch) {
-	d := newDecoder(e.chain, e.deps.Guard)
+	d := newDecoder(e.chain, e.deps.Guard, e.cfg.AcceptedDays)
 	age := time.NewTimer(e.cfg.FlushAgeMax)
 	defer age.Stop()
 	b := <-e.free

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -173,6 +174,39 @@ func TestWhatCannotBecomeARowIsRejectedAndBlocksNothing(t *testing.T) {
 			if !ok || r.Code != code || err != nil || string(original) != string(records[offset]) || r.Message == "" {
 				t.Errorf("offset %d: %+v, %v", offset, r, err)
 			}
+		}
+	})
+}
+
+func TestDaysThatAreAboutToExpireTakeNoMoreEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // it is the first of January 2000
+		store, publisher, g := newFakeStore(), newFakePublisher(), newFakeGeneration()
+		var records [][]byte
+		for id, at := range map[string]time.Time{
+			"old": time.Date(1999, 12, 1, 23, 59, 59, 0, time.UTC), "young": time.Date(1999, 12, 2, 0, 0, 0, 0, time.UTC),
+		} {
+			e := sample(id)
+			e.Time = at
+			records = append(records, value(t, e))
+		}
+		go func() {
+			g.batches <- fetch(0, 0, records...)
+			close(g.batches)
+		}()
+		e, _ := newEnricher(enricher.Config{AcceptedDays: 30}, oneGeneration(g), store, publisher)
+		if err := e.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := store.ids(); !slices.Equal(got, []string{"young"}) || len(store.marks) != 1 || store.marks["demo/p-0001 1999-12-02"] == 0 {
+			t.Errorf("stored %v, marks %v", got, store.marks)
+		}
+		for _, r := range publisher.rejects {
+			if r.Code != event.CodeTooOld || r.EventID != "old" {
+				t.Errorf("reject %+v", r)
+			}
+		}
+		if len(publisher.rejects) != 1 || g.committed(0) != 2 {
+			t.Errorf("%d rejects, committed %d", len(publisher.rejects), g.committed(0))
 		}
 	})
 }

@@ -42,6 +42,7 @@ type stand struct {
 	now      time.Time
 	keys     map[string]secret.Text
 	groups   int
+	accepted int // days; 0: all
 }
 
 // ReadAll and Publish make the stand a forget.Log.
@@ -167,7 +168,7 @@ func (s *stand) enrich(store enricher.Store) {
 			Config: s.bus, Group: fmt.Sprintf("%s-%d", topic, s.groups), Topics: []string{topic}, SessionTimeout: 6 * time.Second,
 		}, zap.NewNop(), prometheus.NewRegistry())
 	}
-	flush := enricher.Config{FlushAgeMax: 50 * time.Millisecond}
+	flush := enricher.Config{FlushAgeMax: 50 * time.Millisecond, AcceptedDays: s.accepted}
 	events := enricher.New(flush, enricher.Deps{Source: source(kafkabus.TopicEvents), Store: store, Publisher: s.producer, Chain: chain, Guard: guard},
 		zaptest.NewLogger(s, zaptest.Level(zap.WarnLevel)), prometheus.NewRegistry())
 	rejects := enricher.NewRejects(flush, enricher.RejectsDeps{Source: source(kafkabus.TopicRejects), Store: s.store, Guard: guard},
@@ -341,7 +342,7 @@ func TestAUserIsForgottenAndDoesNotComeBack(t *testing.T) {
 				without := newStand(t)
 				without.fill("bert")
 				never = without.others("nothing")
-				delete(never, "rejects")        // each topic has its own offsets
+				delete(never, "rejects") // each topic has its own offsets
 			}
 			req := forget.Request{Tenant: "demo", User: "anna", Wait: 30 * time.Second}
 			words := []string{`"anna"`, "v-anna", "p-1-anna-", "describe-anna", `\"anna\"`}
