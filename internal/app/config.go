@@ -37,6 +37,11 @@ type Config struct {
 	Enricher   EnricherConfig    `yaml:"enricher"`
 	Aggregator aggregator.Config `yaml:"aggregator"`
 	Console    ConsoleConfig     `yaml:"console"`
+	// PseudonymKeys holds, by tenant, the key that makes the pseudonyms by which users
+	// are stored in ClickHouse, at least 16 bytes, see docs/PRIVACY.md. Tenants without
+	// one have their user ids stored as they come. Not under tenants, where a variable
+	// of the environment would replace the tenant's whole entry.
+	PseudonymKeys map[string]config.Secret `yaml:"pseudonym_keys"`
 	// Retention is how long tables keep their rows; migrate applies it.
 	Retention RetentionConfig `yaml:"retention"`
 	// Reload asks to read the collector's KeysFile at once; nil: nobody asks.
@@ -100,9 +105,6 @@ type Tenant struct {
 	AllowCustom bool `yaml:"allow_custom"`
 	// LateMax is how old an event may be on arrival; 0 is 30 days.
 	LateMax time.Duration `yaml:"late_max"`
-	// PseudonymKey replaces user ids in ClickHouse by pseudonyms made with it, at
-	// least 16 bytes, see docs/PRIVACY.md. Empty: user ids are stored as they come.
-	PseudonymKey config.Secret `yaml:"pseudonym_key"`
 }
 
 // DefaultConfig has no brokers and no ClickHouse address: `up` then starts its own,

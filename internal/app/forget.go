@@ -46,7 +46,7 @@ func NewForgetter(cfg Config, log *zap.Logger, reg *prometheus.Registry) (f *for
 
 // Pseudonym gives the pseudonym of a user, empty when the tenant has no key.
 func (c *Config) Pseudonym(tenant, userID string) string {
-	key := c.Tenants[tenant].PseudonymKey
+	key := c.PseudonymKeys[tenant]
 	if key.Reveal() == "" || userID == "" {
 		return ""
 	}

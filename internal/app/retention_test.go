@@ -24,8 +24,8 @@ func TestEnrichmentAndRetentionAreCheckedAtTheStart(t *testing.T) {
 		"wrong order":       {[]string{"enricher.enrichment.steps=[bot, user_agent]"}, "enricher.enrichment: configuring the enrichment: steps: bot uses what user_agent makes"},
 		"rules":             {[]string{"enricher.enrichment.internal=[{name: staff, user_domains: [acme.example]}]", "enricher.enrichment.places_file=/x.mmdb"}, ""},
 		"a rule too narrow": {[]string{"enricher.enrichment.internal=[{name: office, ip_prefixes: [192.0.2.1/32]}]"}, "192.0.2.1/32 is longer than /24"},
-		"a short key":       {[]string{"tenants.demo.pseudonym_key=short"}, "pseudonym key of tenant demo has 5 bytes"},
-		"a key":             {[]string{"tenants.demo.pseudonym_key=0123456789abcdef"}, ""},
+		"a short key":       {[]string{"pseudonym_keys.demo=short"}, "pseudonym key of tenant demo has 5 bytes"},
+		"a key":             {[]string{"pseudonym_keys.demo=0123456789abcdef"}, ""},
 	} {
 		cfg := app.DefaultConfig()
 		if err := config.Load(&cfg, config.Sources{Sets: c.sets}); err != nil {
@@ -42,7 +42,7 @@ func TestEnrichmentAndRetentionAreCheckedAtTheStart(t *testing.T) {
 func TestThePseudonymOfACommandIsThatOfTheRow(t *testing.T) {
 	const key = "0123456789abcdef"
 	cfg := app.DefaultConfig()
-	cfg.Tenants = map[string]app.Tenant{"demo": {PseudonymKey: key}}
+	cfg.PseudonymKeys = map[string]config.Secret{"demo": key}
 	if got := cfg.Pseudonym("demo", "anna"); got != enrich.Pseudonym(key, "anna") {
 		t.Errorf("%q", got)
 	}
