@@ -56,8 +56,8 @@ func (c *forgetCmd) Run(ctx context.Context, g *globals) (err error) {
 		Tenant: c.Tenant, User: c.User, Partner: c.Partner, Pseudonym: cfg.Pseudonym(c.Tenant, c.User),
 		Block: c.Block, DryRun: c.DryRun, Wait: c.Wait,
 	})
-	if report != nil {
-		err = errors.Join(err, c.print(os.Stdout, report))
+	if err == nil || report != nil && len(report.Places) > 0 { // after an error: how far it came
+		err = errors.Join(err, c.print(os.Stdout, report, err == nil))
 	}
 	if err == nil && report.Pending && c.Wait > 0 {
 		err = errPending
@@ -65,7 +65,7 @@ func (c *forgetCmd) Run(ctx context.Context, g *globals) (err error) {
 	return err
 }
 
-func (c *forgetCmd) print(w io.Writer, r *forget.Report) error {
+func (c *forgetCmd) print(w io.Writer, r *forget.Report, done bool) error {
 	if c.JSON {
 		return json.NewEncoder(w).Encode(r)
 	}
@@ -81,7 +81,7 @@ func (c *forgetCmd) print(w io.Writer, r *forget.Report) error {
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("printing: %w", err)
 	}
-	if r.DryRun {
+	if r.DryRun || !done {
 		return nil
 	}
 	_, err := fmt.Fprintf(w, "refused from now on: what was received up to %s; days recomputed: %d\n", r.Until.Format(time.RFC3339), r.Days)

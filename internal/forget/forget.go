@@ -70,7 +70,10 @@ func (f *Forgetter) Run(ctx context.Context, req Request) (*Report, error) {
 	}
 	e.report.add("engagement.events.v1 and the collectors' spools", 0, "records stay until the topic's retention (7 days) or until they are delivered; the enricher refuses them")
 	e.report.add("engagement.rejects.v1", 0, "records stay until the topic's retention (30 days); they are not stored again, and not replayed")
-	f.log.Info("forgotten", zap.String("tenant", req.Tenant), zap.String("kind", e.report.Kind), zap.Bool("dry_run", req.DryRun), zap.Bool("pending", e.report.Pending))
+	if req.DryRun {
+		return e.report, nil
+	}
+	f.log.Info("forgotten", zap.String("tenant", req.Tenant), zap.String("kind", e.report.Kind), zap.Bool("pending", e.report.Pending))
 	return e.report, nil
 }
 
