@@ -77,16 +77,20 @@ func (a *app) collector(l net.Listener) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
+	script, err := tracker.Script()
+	if err != nil {
+		return Part{}, err
+	}
 	out, err := a.outlet()
 	if err != nil {
 		return Part{}, err
 	}
-	known, closeKnown, err := a.statements()
+	known, documents, closeKnown, err := a.lrs()
 	if err != nil {
 		return Part{}, errors.Join(err, out.close())
 	}
 	c, err := collector.New(a.cfg.collector(), collector.Deps{
-		Publisher: out, Keys: look.ring, Directory: look.directory, Schemas: schemaSet, TrackerJS: tracker.Script(), Statements: known,
+		Publisher: out, Keys: look.ring, Directory: look.directory, Schemas: schemaSet, TrackerJS: script, Statements: known, Documents: documents,
 	}, a.log.Named("collector"), a.registerer("collector"))
 	if err != nil {
 		return Part{}, errors.Join(err, out.close(), closeKnown())
@@ -143,8 +147,8 @@ func (a *app) aggregator() (Part, error) {
 		return Part{}, err
 	}
 	producer := a.producer("aggregator")
-	agg, err := aggregator.New(a.cfg.aggregator(), aggregator.Deps{Store: store, Publisher: producer},
-		a.log.Named("aggregator"), a.registerer("aggregator"))
+	log, reg := a.log.Named("aggregator"), a.registerer("aggregator")
+	agg, err := aggregator.New(a.cfg.aggregator(), aggregator.Deps{Store: store, Publisher: producer, Group: a.shards(log, reg)}, log, reg)
 	if err != nil {
 		return Part{}, err
 	}
@@ -153,13 +157,21 @@ func (a *app) aggregator() (Part, error) {
 	}}, nil
 }
 
+// shards divides the tenants among all aggregators.
+func (a *app) shards(log *zap.Logger, reg prometheus.Registerer) *kafkabus.Shards {
+	cfg := kafkabus.DefaultConsumerConfig(a.cfg.Aggregator.Group)
+	cfg.Config, cfg.Topics, cfg.SessionTimeout = a.cfg.Kafka.Config, []string{kafkabus.TopicShards}, a.cfg.Aggregator.TakeoverAfter
+	cfg.HeartbeatInterval = min(cfg.HeartbeatInterval, cfg.SessionTimeout/3)
+	return kafkabus.NewShards(cfg, log, reg)
+}
+
 // console serves pages and the read API on l.
 func (a *app) console(cfg console.Config, l net.Listener) (Part, error) {
 	store, err := a.store("console")
 	if err != nil {
 		return Part{}, err
 	}
-	c, err := console.New(cfg, console.Deps{Store: store}, a.log.Named("console"), a.registerer("console"))
+	c, err := console.New(cfg, console.Deps{Store: store, Explainer: a.explainer(cfg.Tenant, store)}, a.log.Named("console"), a.registerer("console"))
 	if err != nil {
 		return Part{}, err
 	}

@@ -105,6 +105,8 @@ type Tenant struct {
 	AllowCustom bool `yaml:"allow_custom"`
 	// LateMax is how old an event may be on arrival; 0 is 30 days.
 	LateMax time.Duration `yaml:"late_max"`
+	// Model is the tenant's score model; empty is aggregator.model.
+	Model aggregator.TenantModel `yaml:"model"`
 }
 
 // DefaultConfig has no brokers and no ClickHouse address: `up` then starts its own,
@@ -201,8 +203,9 @@ func (c *Config) aggregator() aggregator.Config {
 	out := c.Aggregator
 	out.Tenants = nil
 	for _, name := range slices.Sorted(maps.Keys(c.Tenants)) {
-		if zone := c.Tenants[name].Timezone; zone != "" {
-			out.Tenants = append(out.Tenants, aggregator.Tenant{ID: name, Timezone: zone})
+		t := c.Tenants[name]
+		if t.Timezone != "" || t.Model.Active != "" || !t.Model.IsZero() {
+			out.Tenants = append(out.Tenants, aggregator.Tenant{ID: name, Timezone: t.Timezone, Model: t.Model})
 		}
 	}
 	return out

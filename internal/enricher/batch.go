@@ -67,7 +67,8 @@ func (b *batch) isEmpty() bool { return len(b.fetched) == 0 }
 type decoder struct {
 	worker    *enrich.Worker
 	extractor *enrich.Extractor
-	enriched  enrich.Enriched // of the row at hand
+	event     event.Event     // the one at hand
+	enriched  enrich.Enriched // of its row
 	guard     Guard
 	list      *forgotten.List // of the fetched batch at hand
 	days      int             // that are accepted; 0: all
@@ -109,8 +110,8 @@ const (
 
 // row appends the record's event, or says why it cannot.
 func (d *decoder) row(b *batch, record *kafkabus.Record) *event.Problem {
-	e, err := event.UnmarshalCloudEvent(record.Value)
-	if err != nil {
+	e := &d.event
+	if err := event.DecodeCloudEvent(record.Value, e); err != nil {
 		return &event.Problem{Code: event.CodeUndecodable, Message: err.Error()}
 	}
 	if d.list.Holds(e) {
@@ -130,11 +131,22 @@ func (d *decoder) row(b *batch, record *kafkabus.Record) *event.Problem {
 	d.worker.Enrich(e, &fields, &d.enriched)
 	b.columns.append(e, record.Value, &fields, &d.enriched)
 	b.records = append(b.records, record)
-	b.dirty[dayKey{tenant: e.Tenant, partnerID: e.PartnerID, day: dayOf(e.Time)}] = struct{}{}
+	b.markDay(e)
 	if b.oldest.IsZero() || e.ReceivedAt.Before(b.oldest) {
 		b.oldest = e.ReceivedAt
 	}
 	return nil
+}
+
+// markDay notes the day of an event. The texts of a new key are copied: those of an event
+// share the memory of its whole record.
+func (b *batch) markDay(e *event.Event) {
+	key := dayKey{tenant: e.Tenant, partnerID: e.PartnerID, day: dayOf(e.Time)}
+	if _, ok := b.dirty[key]; ok {
+		return
+	}
+	key.tenant, key.partnerID = strings.Clone(key.tenant), strings.Clone(key.partnerID)
+	b.dirty[key] = struct{}{}
 }
 
 // dirtyColumns are rows of dirty_days.

@@ -92,7 +92,7 @@ func wholeNames() [wholeCount]string {
 // from batch to batch.
 type columns struct {
 	rows  int
-	text  [textCount][]string
+	text  [textCount]chstore.Texts
 	whole [wholeCount][]uint32
 
 	day, time, receivedAt  []time.Time
@@ -131,7 +131,7 @@ func (c *columns) append(e *event.Event, value []byte, f *enrich.Fields, r *enri
 		textData: string(r.Data),
 	}
 	for i := range text {
-		c.text[i] = append(c.text[i], text[i])
+		c.text[i].Append(text[i])
 	}
 	whole := [wholeCount]uint32{
 		wholeWords: f.Words, wholePages: f.Pages, wholeDurationS: f.DurationS, wholeEngagedMS: f.EngagedMS,
@@ -165,7 +165,7 @@ func (c *columns) append(e *event.Event, value []byte, f *enrich.Fields, r *enri
 func (c *columns) list(low, high int) []chstore.Column {
 	out := make([]chstore.Column, 0, textCount+wholeCount+17+enrichedTextCount+2)
 	for i, name := range textNames() {
-		out = append(out, chstore.Column{Name: name, Values: c.text[i][low:high]})
+		out = append(out, chstore.Column{Name: name, Values: c.text[i].Range(low, high)})
 	}
 	for i, name := range wholeNames() {
 		out = append(out, chstore.Column{Name: name, Values: c.whole[i][low:high]})
@@ -195,7 +195,7 @@ func (c *columns) list(low, high int) []chstore.Column {
 // reset empties the columns and keeps their memory.
 func (c *columns) reset() {
 	for i := range c.text {
-		c.text[i] = empty(c.text[i])
+		c.text[i].Reset()
 	}
 	for i := range c.whole {
 		c.whole[i] = empty(c.whole[i])

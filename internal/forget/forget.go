@@ -5,6 +5,7 @@ import (
 	_ "embed" // the statements
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -35,6 +36,8 @@ type erasure struct {
 	params chstore.Params
 	days   []dayKey
 	hour   time.Time // of the marks
+	// settled says that everything is computed again.
+	settled bool
 }
 
 type dayKey struct {
@@ -172,10 +175,7 @@ func (e *erasure) from(ctx context.Context, table, where string, p chstore.Param
 // derived erases from every other table with rows of tenants: those that were
 // computed of events, and those of the directory.
 func (e *erasure) derived(ctx context.Context) error {
-	var tables []struct {
-		Name    string   `ch:"name"`
-		Columns []string `ch:"columns"`
-	}
+	var tables []table
 	if err := e.deps.Store.Select(ctx, &tables, tablesSQL, nil); err != nil {
 		return fmt.Errorf("listing the tables: %w", err)
 	}
@@ -186,7 +186,7 @@ func (e *erasure) derived(ctx context.Context) error {
 				where = isPartnerSQL
 			}
 		} else {
-			where, p = e.userOf(t.Columns)
+			where, p = e.userOf(t)
 		}
 		if where == "" {
 			continue
@@ -198,16 +198,37 @@ func (e *erasure) derived(ctx context.Context) error {
 	return nil
 }
 
-// userOf tells the rows of the user in a table with these columns. actor is the user,
-// else the visitor.
-func (e *erasure) userOf(columns []string) (string, chstore.Params) {
+// table is one row of tables.sql.
+type table struct {
+	Name    string   `ch:"name"`
+	Columns []string `ch:"columns"`
+	Types   []string `ch:"types"`
+}
+
+// userOf tells the rows of the user in a table. actor is the user, else the visitor.
+// Rows that only list people among others are computed again without the user: once
+// that is done, and not before, their older versions go.
+func (e *erasure) userOf(t table) (string, chstore.Params) {
 	people := append(slices.Clone(e.ids), e.params["visitors"].([]string)...)
 	p := chstore.Params{"tenant": e.req.Tenant, "ids": e.ids, "people": people}
+	const tenant = "tenant = {tenant:String} AND "
 	switch {
-	case slices.Contains(columns, "user_id"):
-		return "tenant = {tenant:String} AND has({ids:Array(String)}, user_id)", p
-	case slices.Contains(columns, "actor"):
-		return "tenant = {tenant:String} AND has({people:Array(String)}, actor)", p
+	case slices.Contains(t.Columns, "user_id"):
+		return tenant + "has({ids:Array(String)}, user_id)", p
+	case slices.Contains(t.Columns, "actor") && slices.Contains(t.Columns, "entity_id"):
+		return tenant + "(has({people:Array(String)}, actor) OR kind = 'user' AND has({ids:Array(String)}, entity_id))", p
+	case slices.Contains(t.Columns, "actor"):
+		return tenant + "has({people:Array(String)}, actor)", p
+	case !e.settled && !e.req.DryRun:
+		return "", nil
+	}
+	for i, name := range t.Columns {
+		switch {
+		case name == "actors" && t.Types[i] == "Array(String)":
+			return tenant + "hasAny(actors, {people:Array(String)})", p
+		case strings.HasPrefix(t.Types[i], "Array(Tuple(actor String"):
+			return tenant + "hasAny(tupleElement(`" + name + "`, 'actor'), {people:Array(String)})", p
+		}
 	}
 	return "", nil
 }

@@ -68,6 +68,7 @@ func (e *erasure) settle(ctx context.Context) error {
 			}
 		}
 	}
+	e.settled = true
 	if err := e.derived(ctx); err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
 -- Every table that holds rows of tenants, with the columns by which a user or a
 -- partner can be told. The tables of one batch of the aggregator are dropped by it.
-SELECT c.table AS name, groupArray(c.name) AS columns
+SELECT c.table AS name, groupArray(c.name) AS columns, groupArray(c.type) AS types
 FROM system.columns AS c
 INNER JOIN system.tables AS t ON t.database = c.database AND t.name = c.table
 WHERE c.database = currentDatabase()
