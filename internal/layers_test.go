@@ -30,6 +30,7 @@ var levels = map[string]float64{
 	"internal/console":    3,
 	"internal/simulate":   3,
 	"internal/replay":     3,
+	"internal/forget":     3,
 	"internal/xapistore":  3,
 
 	"internal/kafkabus":   2,
@@ -42,6 +43,7 @@ var levels = map[string]float64{
 	"internal/obs":         1,
 	"internal/enrich":      1,
 	"internal/directory":   1,
+	"internal/forgotten":   1,
 	"internal/identity":    1,
 	"internal/eventschema": 1,
 	"internal/spool":       1,

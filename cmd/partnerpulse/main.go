@@ -40,6 +40,7 @@ type cli struct {
 	Simulate   simulateCmd   `cmd:"" help:"Send realistic portal traffic to a collector."`
 	Bench      benchCmd      `cmd:"" help:"Measure a role against its floor on this machine."`
 	Replay     replayCmd     `cmd:"" help:"Send refused events again, after what they were refused for was mended."`
+	Forget     forgetCmd     `cmd:"" help:"Erase a user or a partner everywhere, and report what was erased."`
 	Model      modelCmd      `cmd:"" help:"Freeze and list score models."`
 	Explain    explainCmd    `cmd:"" help:"Take the score of a partner apart, to the last point."`
 	Rescore    rescoreCmd    `cmd:"" help:"Compute the scores of past days again, under any stored model."`
