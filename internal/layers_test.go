@@ -28,6 +28,7 @@ var levels = map[string]int{
 	"internal/enricher":   3,
 	"internal/aggregator": 3,
 	"internal/console":    3,
+	"internal/bi":         3,
 	"internal/simulate":   3,
 	"internal/replay":     3,
 	"internal/xapistore":  3,
