@@ -29,6 +29,7 @@ var levels = map[string]int{
 	"internal/aggregator": 3,
 	"internal/console":    3,
 	"internal/bi":         3,
+	"internal/importer":   3,
 	"internal/simulate":   3,
 	"internal/replay":     3,
 	"internal/xapistore":  3,

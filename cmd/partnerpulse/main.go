@@ -40,6 +40,7 @@ type cli struct {
 	Simulate   simulateCmd   `cmd:"" help:"Send realistic portal traffic to a collector."`
 	Bench      benchCmd      `cmd:"" help:"Measure a role against its floor on this machine."`
 	Replay     replayCmd     `cmd:"" help:"Send refused events again, after what they were refused for was mended."`
+	Import     importCmd     `cmd:"" help:"Import partners, users, content, courses or training commitments from a CSV file."`
 	Docs       docsCmd       `cmd:"" help:"Write pages of the documentation that are made from the product."`
 	Doctor     doctorCmd     `cmd:"" help:"Check configuration, engines, ports and disk, and say how to mend what is wrong."`
 	Config     configCmd     `cmd:"" help:"Check or show the configuration."`
