@@ -44,7 +44,7 @@ func (c *importCmd) Run(ctx context.Context, g *globals) (err error) {
 	if err != nil {
 		return usageError{err}
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // it was only read
 	at, err := c.time(file)
 	if err != nil {
 		return err
