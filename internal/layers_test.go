@@ -28,6 +28,8 @@ var levels = map[string]float64{
 	"internal/enricher":   3,
 	"internal/aggregator": 3,
 	"internal/console":    3,
+	"internal/bi":         3,
+	"internal/importer":   3,
 	"internal/simulate":   3,
 	"internal/replay":     3,
 	"internal/forget":     3,

@@ -41,6 +41,8 @@ type cli struct {
 	Bench      benchCmd      `cmd:"" help:"Measure a role against its floor on this machine."`
 	Replay     replayCmd     `cmd:"" help:"Send refused events again, after what they were refused for was mended."`
 	Forget     forgetCmd     `cmd:"" help:"Erase a user or a partner everywhere, and report what was erased."`
+	Import     importCmd     `cmd:"" help:"Import partners, users, content, courses or training commitments from a CSV file."`
+	Docs       docsCmd       `cmd:"" help:"Write pages of the documentation that are made from the product."`
 	Model      modelCmd      `cmd:"" help:"Freeze and list score models."`
 	Explain    explainCmd    `cmd:"" help:"Take the score of a partner apart, to the last point."`
 	Rescore    rescoreCmd    `cmd:"" help:"Compute the scores of past days again, under any stored model."`

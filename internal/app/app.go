@@ -64,6 +64,10 @@ func (a *app) Migrate(ctx context.Context) error {
 	if err := store.SetRetention(ctx, a.cfg.Retention.tables()); err != nil {
 		return fmt.Errorf("migrating ClickHouse at %s: %w", a.cfg.ClickHouse.Addr[0], err)
 	}
+	if _, err := store.GrantReader(ctx); err != nil {
+		// Events and scores do not need it: the operator may have to make the user.
+		a.log.Warn("the read-only role for BI tools could not be made; give the configured user access management, or make it by hand (docs/DATA.md)", zap.Error(err))
+	}
 	return kafkabus.EnsureTopics(ctx, a.cfg.Kafka.Config, kafkabus.Topics(a.cfg.Kafka.Partitions))
 }
 
