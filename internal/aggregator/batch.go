@@ -26,8 +26,12 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 	}
 	batch := a.nextBatch()
 	p := a.params(t, batch, h)
-	// The work tables are dropped whatever happens; if that fails, at the next start.
-	defer func() { err = errors.Join(err, a.drop(ctx, batch)) }()
+	// The work tables are dropped whatever happens; if that fails, before the next batch.
+	defer func() {
+		if failed := a.drop(ctx, batch); failed != nil {
+			a.started, err = false, errors.Join(err, failed)
+		}
+	}()
 	size, err := a.take(ctx, p, dirty, t)
 	if err != nil {
 		return Work{}, err
@@ -246,6 +250,11 @@ func (a *Aggregator) sweep(ctx context.Context) error {
 		if err := a.deps.Store.Exec(ctx, "ALTER TABLE dirty_days DROP PARTITION ID '"+hour.ID+"'", nil); err != nil {
 			return fmt.Errorf("dropping a finished hour: %w", err)
 		}
+	}
+	// A statement of a killed aggregator can outlive it in the store, and write after the
+	// next one has cleared what was left.
+	if err := a.clearLeft(ctx); err != nil {
+		return err
 	}
 	a.swept = now
 	return nil

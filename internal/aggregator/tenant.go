@@ -113,6 +113,18 @@ func (a *Aggregator) start(ctx context.Context) error {
 		a.lastBatch = max(a.lastBatch, r.Newest)
 		a.meet(r.Tenant)
 	}
+	if err := a.clearLeft(ctx); err != nil {
+		return err
+	}
+	if err := a.writeDecay(ctx); err != nil {
+		return err
+	}
+	a.started = true
+	return nil
+}
+
+// clearLeft drops the work tables of batches that are over. No batch may be under way.
+func (a *Aggregator) clearLeft(ctx context.Context) error {
 	var left []struct {
 		Batch uint64 `ch:"batch_id"`
 	}
@@ -125,10 +137,6 @@ func (a *Aggregator) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := a.writeDecay(ctx); err != nil {
-		return err
-	}
-	a.started = true
 	return nil
 }
 
