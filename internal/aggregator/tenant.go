@@ -122,6 +122,15 @@ func (a *Aggregator) start(ctx context.Context) error {
 		}
 		a.meet(r.Tenant)
 	}
+	if err := a.clearLeft(ctx); err != nil {
+		return err
+	}
+	a.started = true
+	return nil
+}
+
+// clearLeft drops the work tables of batches that are over. No batch may be under way.
+func (a *Aggregator) clearLeft(ctx context.Context) error {
 	var left []struct {
 		Batch  uint64 `ch:"batch_id"`
 		Tenant string `ch:"tenant"`
@@ -140,7 +149,6 @@ func (a *Aggregator) start(ctx context.Context) error {
 			return err
 		}
 	}
-	a.started = true
 	return nil
 }
 
