@@ -14,8 +14,9 @@ import (
 )
 
 type benchCmd struct {
-	Collector benchCollectorCmd `cmd:"" help:"Measure the collector against a handler that only decodes and produces."`
-	Serve     benchServeCmd     `cmd:"" hidden:"" help:"Serve one part of a measurement."`
+	Collector  benchCollectorCmd  `cmd:"" help:"Measure the collector against a handler that only decodes and produces."`
+	Aggregator benchAggregatorCmd `cmd:"" help:"Measure the aggregator against a query that only reads what scores are computed from."`
+	Serve      benchServeCmd      `cmd:"" hidden:"" help:"Serve one part of a measurement."`
 }
 
 type benchCollectorCmd struct {
