@@ -50,17 +50,20 @@ var levels = map[string]float64{
 	"internal/cloudevents": 1,
 	"internal/xapi":        1,
 
-	"internal/event":    0,
-	"internal/secret":   0,
-	"internal/score":    0,
-	"internal/backtest": 0,
-	"internal/session":  1, // pure, but speaks of event types
-	"internal/detect":   0,
-	"schemas":           0,
+	"internal/event":      0,
+	"internal/secret":     0,
+	"internal/fault":      0,
+	"internal/score":      0,
+	"internal/backtest":   0,
+	"internal/session":    1, // pure, but speaks of event types
+	"internal/detect":     0,
+	"schemas":             0,
+	"internal/collateral": 0,
 
 	// Only for tests, which may use everything.
 	"internal/apachekafka": 6,
 	"internal/browsertest": 6,
+	"internal/chaos":       6,
 	"internal/clienttest":  6,
 	"internal/e2e":         6,
 }

@@ -36,6 +36,9 @@ type tenant struct {
 	changed  time.Time // when a day before today last changed
 	waiting  time.Time // since when a later day waits to be given; zero: none does
 	present  time.Time // since when the history reaches the present; zero: it does not
+
+	contentSeen time.Time // when the scores of content were last looked at; zero: not yet
+	contentLeft bool      // days of content are left to score
 }
 
 // horizon is what every partner of a tenant has to be brought up to.

@@ -20,8 +20,8 @@ import (
 	"partnerpulse/internal/scoring"
 )
 
-//go:embed sql/*.sql
-var statements embed.FS
+//go:embed aggregatorsql/*.sql
+var aggregatorStatements embed.FS
 
 // AggregatorConfig says how the aggregator is measured.
 type AggregatorConfig struct {
@@ -135,7 +135,7 @@ type aggregatorBench struct {
 }
 
 func (b *aggregatorBench) exec(ctx context.Context, name string, p chstore.Params) (time.Duration, error) {
-	text, err := statements.ReadFile("sql/" + name + ".sql")
+	text, err := aggregatorStatements.ReadFile("aggregatorsql/" + name + ".sql")
 	if err != nil {
 		return 0, fmt.Errorf("reading statement: %w", err)
 	}
