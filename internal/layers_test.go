@@ -58,6 +58,7 @@ var levels = map[string]float64{
 	"internal/secret":     0,
 	"internal/fault":      0,
 	"internal/score":      0,
+	"internal/backtest":   0,
 	"internal/session":    1, // pure, but speaks of event types
 	"internal/detect":     0,
 	"schemas":             0,

@@ -46,6 +46,7 @@ type cli struct {
 	Model      modelCmd      `cmd:"" help:"Freeze and list score models."`
 	Explain    explainCmd    `cmd:"" help:"Take the score of a partner apart, to the last point."`
 	Rescore    rescoreCmd    `cmd:"" help:"Compute the scores of past days again, under any stored model."`
+	Backtest   backtestCmd   `cmd:"" help:"Hold the scores of the past, as they were known then, to what happened after."`
 	Doctor     doctorCmd     `cmd:"" help:"Check configuration, engines, ports and disk, and say how to mend what is wrong."`
 	Config     configCmd     `cmd:"" help:"Check or show the configuration."`
 	Keys       keysCmd       `cmd:"" help:"Make write keys, and sign identities to try them."`

@@ -182,7 +182,7 @@ func summarise(delays []int, k int) DelayFigures {
 		return DelayFigures{Missed: 1}
 	}
 	slices.Sort(found)
-	f := DelayFigures{Median: middle(found), P90: float64(found[len(found)*9/10]), Missed: ratio(float64(missed), float64(len(found)))}
+	f := DelayFigures{Median: middleDelay(found), P90: float64(found[len(found)*9/10]), Missed: ratio(float64(missed), float64(len(found)))}
 	if f.Median > afterDays {
 		f.Median = 0
 	}
@@ -197,6 +197,6 @@ func summarise(delays []int, k int) DelayFigures {
 	return f
 }
 
-func middle(sorted []int) float64 {
+func middleDelay(sorted []int) float64 {
 	return float64(sorted[(len(sorted)-1)/2]+sorted[len(sorted)/2]) / 2
 }
