@@ -123,7 +123,7 @@ func TestRuleStatistics(t *testing.T) {
 	if week[80] > 26 || week[97] != 100 {
 		t.Errorf("week over week %v %% and %v %%, want little and 100", week[80], week[97])
 	}
-	if z[80] > 2 || z[99] < 5 {
+	if z[80] > 2 || z[99] < 3.5 {
 		t.Errorf("robust z %v and %v, want little and much", z[80], z[99])
 	}
 	if n := episodes([][]float32{silent}, 5); n != 1 {

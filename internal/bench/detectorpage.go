@@ -11,7 +11,7 @@ import (
 
 // Write writes the report page, its plots and the figures behind it to dir.
 func (r *DetectorReport) Write(dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("making the report's directory: %w", err)
 	}
 	figures, err := json.Marshal(r)
@@ -26,7 +26,7 @@ func (r *DetectorReport) Write(dir string) error {
 		"delay-silent.svg": r.delayPlot(0, "All sessions stay away").String(),
 	}
 	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			return fmt.Errorf("writing the report: %w", err)
 		}
 	}
