@@ -73,7 +73,7 @@ func (a *Aggregator) alert(ctx context.Context, t *tenant, p chstore.Params, h h
 		return fmt.Errorf("composing alert states: %w", err)
 	}
 	if msgs = append(msgs, states...); len(msgs) > 0 {
-		if err := a.deps.Publisher.Publish(ctx, msgs...); err != nil {
+		if err := a.publish(ctx, msgs); err != nil {
 			return fmt.Errorf("publishing alerts: %w", err)
 		}
 	}
@@ -144,7 +144,7 @@ func (a *Aggregator) compose(ctx context.Context, t *tenant, p chstore.Params, r
 		}
 		before, hasBefore := scores[key{r.partner, int32(r.ChangeDay) - 1}]
 		after, hasAfter := scores[key{r.partner, int32(r.Day)}]
-		data := newAlertData(r, a.cfg.Model.Version)
+		data := newAlertData(r, t.model.Version)
 		if hasBefore && before.Score != score.NoScore {
 			data.ScoreBefore = points(before.Score)
 		}

@@ -10,6 +10,8 @@ import (
 
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/event"
+	"partnerpulse/internal/fault"
+	"partnerpulse/internal/scoring"
 )
 
 // batch brings one batch of a tenant up to date. An error anywhere leaves the
@@ -36,6 +38,10 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 	if err != nil {
 		return Work{}, err
 	}
+	fault.Point(fault.AggregatorTaken)
+	if err := a.share.Confirm(); err != nil {
+		return Work{}, err
+	}
 	if size.Keys > 0 {
 		if size.First < h.today {
 			t.changed = a.deps.Now()
@@ -43,7 +49,7 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		if size.Low <= t.days.complete {
 			t.days.touch(size.Low, a.deps.Now())
 		}
-		if err := a.rollUp(ctx, p, size); err != nil {
+		if err := a.rollUp(ctx, t, p, size); err != nil {
 			return Work{}, err
 		}
 		if err := a.facts(ctx, t, p, false); err != nil {
@@ -57,9 +63,13 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 			return work, err
 		}
 	}
+	if err := a.share.Confirm(); err != nil {
+		return work, err
+	}
 	if err := a.deps.Store.Exec(ctx, query("done"), p); err != nil {
 		return work, fmt.Errorf("marking keys done: %w", err)
 	}
+	fault.Point(fault.AggregatorDone)
 	if size.Stale < uint64(a.cfg.BatchKeysMax) && t.stale {
 		t.stale, t.unknown, t.checked = false, false, h
 		t.days.applied = version
@@ -72,6 +82,9 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 func (a *Aggregator) load(ctx context.Context, t *tenant) error {
 	if t.loaded {
 		return nil
+	}
+	if err := a.loadModel(ctx, t); err != nil {
+		return err
 	}
 	if err := a.facts(ctx, t, a.params(t, 0, horizon{}), true); err != nil {
 		return err
@@ -122,18 +135,19 @@ func (a *Aggregator) take(ctx context.Context, p chstore.Params, dirty uint64, t
 }
 
 // rollUp recomputes sessions and partner_daily.
-func (a *Aggregator) rollUp(ctx context.Context, p chstore.Params, s size) error {
+func (a *Aggregator) rollUp(ctx context.Context, t *tenant, p chstore.Params, s size) error {
 	p = with(p, chstore.Params{
 		"low": date(s.Low), "high": date(s.High),
 		"interactive": typeNames(event.Type.IsInteractive), "directory": typeNames(event.Type.IsDirectory),
-		"stages": a.cfg.DealStages, "measures": measuresType(),
+		"stages": a.cfg.DealStages, "measures": measuresType(), "epoch": a.epoch, "counted_max": uint64(t.model.CountedEventsMax()),
 	})
 	for _, name := range []string{"take_days", "sessions", "daily"} {
 		if err := a.deps.Store.Exec(ctx, query(name), p); err != nil {
 			return fmt.Errorf("rolling up (%s): %w", name, err)
 		}
+		fault.Point(fault.AggregatorRollup)
 	}
-	return nil
+	return a.rollUpMetrics(ctx, p, s)
 }
 
 // facts updates the tenant's feeds and newest day from partner_daily.
@@ -183,9 +197,10 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 		return nil
 	}
 	work.Partners, work.ScoreRows = int(sizes[0].Partners), int(sizes[0].ScoreRows)
-	if err := a.score(ctx, p, sizes[0].ScoreRows); err != nil {
+	if err := a.score(ctx, t, p, sizes[0].ScoreRows); err != nil {
 		return err
 	}
+	fault.Point(fault.AggregatorScored)
 	if sizes[0].Detections > 0 || t.days.applied < t.days.ver {
 		if err := a.detect(ctx, t, p, h, work); err != nil {
 			return err
@@ -195,22 +210,18 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 }
 
 // score computes rows of partner_scores, in pieces that bound the store's memory.
-func (a *Aggregator) score(ctx context.Context, p chstore.Params, rows uint64) error {
-	n := a.scoring
-	m := &a.cfg.Model
-	p = with(p, chstore.Params{
-		"half_lives": m.HalfLives(), "weights": n.Weight[:], "imputed_values": n.Imputed[:],
-		"bar_activity": m.Activity.Bar, "bar_content": m.Content.Bar,
-		"bar_training": m.Training.Bar, "bar_pipeline": m.Pipeline.Bar,
-		"compliance_share": n.ComplianceShare, "cadence": n.Cadence,
-		"nps_pseudo": n.NPSPseudo, "nps_prior": n.NPSPrior, "coverage_min": n.CoverageMin,
-		"steady": n.Steady, "strong": n.Strong, "margin": n.Margin,
-	})
-	limit := uint64(a.cfg.ScoreRowsMax)
+func (a *Aggregator) score(ctx context.Context, t *tenant, p chstore.Params, rows uint64) error {
+	p = with(p, scoring.Params(&t.model))
+	p["ver"] = p["batch"]
+	return scoreInPieces(ctx, a.deps.Store, p, rows, uint64(a.cfg.ScoreRowsMax))
+}
+
+// scoreInPieces computes the rows of the partners of a work table, at most limit at a
+// time.
+func scoreInPieces(ctx context.Context, store Store, p chstore.Params, rows, limit uint64) error {
 	chunks := (rows + limit - 1) / limit
 	for chunk := range chunks {
-		q := with(p, chstore.Params{"chunks": chunks, "chunk": chunk})
-		if err := a.deps.Store.Exec(ctx, query("scores"), q); err != nil {
+		if err := store.Exec(ctx, query("scores"), with(p, chstore.Params{"chunks": chunks, "chunk": chunk})); err != nil {
 			return fmt.Errorf("scoring: %w", err)
 		}
 	}
@@ -258,8 +269,8 @@ func (a *Aggregator) sweep(ctx context.Context) error {
 	return nil
 }
 
-// measuresType is the type of the measures of partner_daily, in column order: 43
-// counts and the score's four inputs.
+// measuresType is the type of the measures of partner_daily, in column order: 42
+// counts, the segment, all events, and the score's four inputs.
 func measuresType() string {
-	return "Tuple(" + strings.Repeat("UInt64, ", 43) + "Int64, Int64, Int64, Int64)"
+	return "Tuple(" + strings.Repeat("UInt64, ", 42) + "String, UInt64, Int64, Int64, Int64, Int64)"
 }

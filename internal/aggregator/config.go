@@ -1,6 +1,7 @@
 package aggregator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -13,6 +14,11 @@ import (
 type Config struct {
 	// Interval is the pause between ticks while there is nothing to do.
 	Interval time.Duration `yaml:"interval"`
+	// Group is the consumer group that divides the tenants among aggregators.
+	Group string `yaml:"group"`
+	// TakeoverAfter is how long an aggregator may be silent before others take over
+	// its tenants.
+	TakeoverAfter time.Duration `yaml:"takeover_after"`
 	// RetryMax bounds the pause after errors.
 	RetryMax time.Duration `yaml:"retry_max"`
 	// StopTimeout is how long a batch may go on after a stop was asked for.
@@ -32,6 +38,9 @@ type Config struct {
 	// partners that went quiet.
 	Settle    time.Duration `yaml:"settle"`
 	SettleMax time.Duration `yaml:"settle_max"`
+	// ContentInterval is the least time between two looks at what content is to be
+	// scored: all content of a tenant is scored together.
+	ContentInterval time.Duration `yaml:"content_interval"`
 	// MarksKept is how long worked-off hours of dirty_days are kept.
 	MarksKept time.Duration `yaml:"marks_kept"`
 	// Timezone is the IANA zone of tenants that are not listed.
@@ -52,7 +61,19 @@ type Config struct {
 // Tenant holds what differs between tenants.
 type Tenant struct {
 	ID       string `yaml:"id"`
-	Timezone string `yaml:"timezone"` // IANA zone whose midnights separate days
+	Timezone string `yaml:"timezone"` // IANA zone whose midnights separate days; empty: Config.Timezone
+	// Model says by which model the tenant is scored; its zero value is Config.Model.
+	Model TenantModel `yaml:"model"`
+}
+
+// TenantModel is a tenant's score model.
+type TenantModel struct {
+	// Active is the version of a stored model to score with, such as one that was
+	// frozen from the tenant's data. Empty: the one described here.
+	Active string `yaml:"active"`
+	// Changes describe a model by what is different from Config.Model; with an active
+	// one they are where the next freeze starts from.
+	score.Changes `yaml:",inline"`
 }
 
 // DefaultConfig gives the documented defaults. The detector expects a fifth of
@@ -61,10 +82,11 @@ func DefaultConfig() Config {
 	d := detect.DefaultConfig()
 	d.WeekdayProfile = [7]float64{.2, 1.3, 1.3, 1.3, 1.3, 1.3, .3}
 	return Config{
+		Group: "partnerpulse-aggregator", TakeoverAfter: 10 * time.Second,
 		Interval: time.Second, RetryMax: 30 * time.Second, StopTimeout: 10 * time.Second,
 		BatchKeysMax: 20_000, ScoreRowsMax: 200_000,
 		Settle: 10 * time.Second, SettleMax: 10 * time.Minute,
-		PublishAgeDaysMax: 7, MarksKept: 24 * time.Hour, Timezone: "UTC",
+		PublishAgeDaysMax: 7, ContentInterval: time.Minute, MarksKept: 24 * time.Hour, Timezone: "UTC",
 		DealStages: []string{
 			"lead", "registered", "qualification", "qualified", "discovery", "demo", "evaluation",
 			"proposal", "quote", "negotiation", "contract", "commit", "closed", "won", "closed_won",
@@ -85,11 +107,14 @@ func (c *Config) Validate() error {
 		}
 	}
 	check(c.Interval > 0 && c.RetryMax >= c.Interval, "interval %s and retry_max %s: need 0 < interval ≤ retry_max", c.Interval, c.RetryMax)
+	check(c.Group != "", "group is empty")
+	check(c.TakeoverAfter >= time.Second, "takeover_after %s is less than a second", c.TakeoverAfter)
 	check(c.StopTimeout >= 0, "stop_timeout %s is negative", c.StopTimeout)
 	check(c.BatchKeysMax > 0, "batch_keys_max %d is not positive", c.BatchKeysMax)
 	check(c.ScoreRowsMax > 0, "score_rows_max %d is not positive", c.ScoreRowsMax)
 	check(c.PublishAgeDaysMax >= 0, "publish_age_days_max %d is negative", c.PublishAgeDaysMax)
 	check(c.Settle >= 0 && c.SettleMax >= c.Settle, "settle %s and settle_max %s: need 0 ≤ settle ≤ settle_max", c.Settle, c.SettleMax)
+	check(c.ContentInterval >= 0, "content_interval %s is negative", c.ContentInterval)
 	check(c.MarksKept >= time.Hour, "marks_kept %s is less than an hour", c.MarksKept)
 	zone := func(name, tz string) {
 		_, err := time.LoadLocation(tz)
@@ -100,7 +125,10 @@ func (c *Config) Validate() error {
 	for _, t := range c.Tenants {
 		check(t.ID != "" && !seen[t.ID], "tenant %q is empty or stands twice", t.ID)
 		seen[t.ID] = true
-		zone("timezone of tenant "+t.ID, t.Timezone)
+		zone("timezone of tenant "+t.ID, cmp.Or(t.Timezone, c.Timezone))
+		if _, err := c.Model.With(t.Model.Changes); err != nil {
+			errs = append(errs, fmt.Errorf("%w: model of tenant %s: %w", ErrConfig, t.ID, err))
+		}
 	}
 	return errors.Join(append(errs, c.Model.Validate(), c.Detect.Validate(), c.TenantModel.Validate())...)
 }

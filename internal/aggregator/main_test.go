@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +24,16 @@ import (
 	"partnerpulse/schemas"
 )
 
-func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(workerEnv); spec != "" {
+		if err := runWorker(spec); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(enginetest.Main(m))
+}
 
 // world is a tenant with its store, its aggregator and everything it was sent.
 type world struct {
@@ -36,6 +46,9 @@ type world struct {
 	loc    *time.Location
 	now    time.Time
 	events map[string]sent // by partner and id, first accepted copy
+	looks  int             // at the clock of rescoredAt
+
+	address, database string // where the store is
 }
 
 const tenantID = "demo"
@@ -81,7 +94,7 @@ func newWorld(t testing.TB, tz string, now time.Time) *world {
 	}
 	w := &world{
 		t: t, store: store, faulty: &faultyStore{Store: store}, bus: &recordingBus{}, loc: loc, now: now,
-		events: make(map[string]sent), cfg: testConfig(tz),
+		events: make(map[string]sent), cfg: testConfig(tz), address: cfg.Addr[0], database: cfg.Database,
 	}
 	w.restart()
 	return w
@@ -207,7 +220,7 @@ func (w *world) all() []sent {
 	return out
 }
 
-// dump gives a table without ver, one text per row, in key order.
+// dump gives a table, or a query in brackets, without ver, one text per row, in key order.
 func (w *world) dump(table, order string) []string {
 	w.t.Helper()
 	var rows []struct {
@@ -217,7 +230,11 @@ func (w *world) dump(table, order string) []string {
 	if table == "alerts" {
 		except = "ver, recorded_at"
 	}
-	q := fmt.Sprintf("SELECT toString(tuple(*)) AS row FROM (SELECT * EXCEPT (%s) FROM %s FINAL ORDER BY %s)", except, table, order)
+	final := " FINAL"
+	if strings.HasPrefix(table, "(") {
+		final = ""
+	}
+	q := fmt.Sprintf("SELECT toString(tuple(*)) AS row FROM (SELECT * EXCEPT (%s) FROM %s%s ORDER BY %s)", except, table, final, order)
 	if err := w.store.Select(context.Background(), &rows, q, nil); err != nil {
 		w.t.Fatal(err)
 	}

@@ -14,9 +14,12 @@ import (
 	"partnerpulse/internal/aggregator"
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/collector"
+	"partnerpulse/internal/config"
 	"partnerpulse/internal/console"
 	"partnerpulse/internal/directory"
 	"partnerpulse/internal/durable"
+	"partnerpulse/internal/enrich"
+	"partnerpulse/internal/enrich/refdata"
 	"partnerpulse/internal/enricher"
 	"partnerpulse/internal/httpserver"
 	"partnerpulse/internal/kafkabus"
@@ -74,6 +77,8 @@ type EnricherConfig struct {
 	enricher.Config         `yaml:",inline"`
 	// Rejects is how the refused events are read that go into the table rejects.
 	Rejects kafkabus.ConsumerConfig `yaml:"rejects"`
+	// Enrichment is what is added to events, see docs/ENRICHMENT.md.
+	Enrichment EnrichmentConfig `yaml:"enrichment"`
 }
 
 // rejectsInFlightBytesMax: rejects are few, and the enricher's memory is for events.
@@ -93,6 +98,11 @@ type Tenant struct {
 	AllowCustom bool `yaml:"allow_custom"`
 	// LateMax is how old an event may be on arrival; 0 is 30 days.
 	LateMax time.Duration `yaml:"late_max"`
+	// PseudonymKey replaces user ids in ClickHouse by pseudonyms made with it, at
+	// least 16 bytes, see docs/PRIVACY.md. Empty: user ids are stored as they come.
+	PseudonymKey config.Secret `yaml:"pseudonym_key"`
+	// Model is the tenant's score model; empty is aggregator.model.
+	Model aggregator.TenantModel `yaml:"model"`
 }
 
 // DefaultConfig has no brokers and no ClickHouse address: `up` then starts its own,
@@ -105,7 +115,8 @@ func DefaultConfig() Config {
 		Collector:  CollectorConfig{HTTP: httpserver.DefaultConfig("127.0.0.1:8080"), Config: collector.DefaultConfig(), Spool: durable.DefaultConfig(), Directory: directory.DefaultConfig()},
 		Enricher: EnricherConfig{
 			ConsumerConfig: kafkabus.DefaultConsumerConfig("partnerpulse-enricher"), Config: enricher.DefaultConfig(),
-			Rejects: kafkabus.DefaultConsumerConfig("partnerpulse-rejects"),
+			Rejects:    kafkabus.DefaultConsumerConfig("partnerpulse-rejects"),
+			Enrichment: EnrichmentConfig{Config: enrich.DefaultConfig(), Reference: refdata.DefaultConfig()},
 		},
 		Aggregator: aggregator.DefaultConfig(),
 		Console:    ConsoleConfig{HTTP: httpserver.DefaultConfig("127.0.0.1:8090"), Config: console.DefaultConfig()},
@@ -137,6 +148,9 @@ func (c *Config) Validate() error {
 	agg := c.aggregator()
 	add("aggregator", agg.Validate())
 	add("collector.directory", c.Collector.Directory.Validate())
+	enrichment := c.enrichment()
+	add("enricher.enrichment", enrichment.Validate())
+	add("enricher.enrichment.directory", c.Enricher.Enrichment.Reference.Directory.Validate())
 	add("keys", c.checkKeys())
 	for name, t := range c.Tenants {
 		_, err := t.location()
@@ -183,8 +197,9 @@ func (c *Config) aggregator() aggregator.Config {
 	out := c.Aggregator
 	out.Tenants = nil
 	for _, name := range slices.Sorted(maps.Keys(c.Tenants)) {
-		if zone := c.Tenants[name].Timezone; zone != "" {
-			out.Tenants = append(out.Tenants, aggregator.Tenant{ID: name, Timezone: zone})
+		t := c.Tenants[name]
+		if t.Timezone != "" || t.Model.Active != "" || !t.Model.IsZero() {
+			out.Tenants = append(out.Tenants, aggregator.Tenant{ID: name, Timezone: t.Timezone, Model: t.Model})
 		}
 	}
 	return out

@@ -28,6 +28,8 @@ var (
 // Deps are what the console needs from others.
 type Deps struct {
 	Store Store
+	// Explainer takes scores apart; nil: there are no explanations.
+	Explainer Explainer
 }
 
 // Console answers the requests. It starts nothing and is safe for concurrent use.
@@ -102,6 +104,10 @@ func (c *Console) Handler() http.Handler {
 	handle("GET /{$}", c.overviewPage)
 	handle("GET /overview", c.overviewPart)
 	handle("GET /api/v1/partners/{id}/score", c.scoreAPI)
+	if c.deps.Explainer != nil {
+		handle("GET /api/v1/partners/{id}/explanation", c.explanationAPI)
+		handle("GET /api/partners/{id}/explanation", c.explanationAPI)
+	}
 	if c.cfg.Demo {
 		c.portalRoutes(handle)
 	}
