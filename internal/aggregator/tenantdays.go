@@ -121,6 +121,9 @@ func (a *Aggregator) watch(ctx context.Context, t *tenant, p chstore.Params, h h
 	if from > through {
 		return nil
 	}
+	if err := a.share.Confirm(); err != nil {
+		return err
+	}
 	found, err := a.stepTenant(ctx, t, p, h, from, through)
 	if err != nil {
 		return err

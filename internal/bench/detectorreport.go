@@ -72,7 +72,7 @@ type RuleFigures struct {
 	Name       string             `json:"name"`
 	Knob       float64            `json:"knob"`
 	Unit       string             `json:"unit"`
-	ARL0       map[string]float64 `json:"arl0_days"` // by rate
+	ARL0       map[string]float64 `json:"arl0_days"` // by rate; none: it never alerted
 }
 
 // DayFigures are about many partners stepped through one day: state decoded,

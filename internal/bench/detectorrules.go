@@ -25,8 +25,11 @@ func (b *detectorBench) tuneRules(ctx context.Context, set setting, healthy *sim
 		{name: "week over week", statistic: weekOverWeek, RuleFigures: RuleFigures{Unit: "% lost"}},
 		{name: "robust z of the week", statistic: robustZ, RuleFigures: RuleFigures{Unit: "σ"}},
 	}
-	// The rule as everybody has it, untuned.
-	fixed := rule{name: "no session for 14 days", statistic: silentDays, knob: 14, RuleFigures: RuleFigures{Unit: "days"}}
+	// Two of them as everybody has them, untuned.
+	fixed := []rule{
+		{name: "no session for 14 days", statistic: silentDays, knob: 14, RuleFigures: RuleFigures{Unit: "days"}},
+		{name: "half of the week before", statistic: weekOverWeek, knob: 50, RuleFigures: RuleFigures{Unit: "% lost"}},
+	}
 	n := len(healthy.Rates)
 	for i := range rules {
 		r := &rules[i]
@@ -50,14 +53,15 @@ func (b *detectorBench) tuneRules(ctx context.Context, set setting, healthy *sim
 		}
 		r.knob = high
 		r.figures(set, values)
-		if i == 0 {
-			fixed.figures(set, values)
+		if i < len(fixed) {
+			fixed[i].figures(set, values)
 		}
 	}
-	return append(rules, fixed), nil
+	return append(rules, fixed...), nil
 }
 
-// figures fills in how the rule does on the healthy tenant.
+// figures fills in how the rule does on the healthy tenant; rates about which it never
+// alerted are left out.
 func (r *rule) figures(set setting, values [][]float32) {
 	r.Setting, r.Dispersion, r.Name = set.Name, set.Dispersion, r.name
 	r.Knob = math.Round(float64(r.knob)*100) / 100
@@ -68,7 +72,9 @@ func (r *rule) figures(set setting, values [][]float32) {
 			mine = append(mine, values[p])
 		}
 		days := float64(len(mine) * (len(mine[0]) - ruleWarmUp))
-		r.ARL0[rateName(rate)] = math.Round(days / max(float64(episodes(mine, r.knob)), 1))
+		if n := episodes(mine, r.knob); n > 0 {
+			r.ARL0[rateName(rate)] = math.Round(days / float64(n))
+		}
 	}
 }
 

@@ -57,7 +57,7 @@ func write(name string, n int, compute func(row int) []float64) error {
 		}
 		b.WriteByte('\n')
 	}
-	if err := os.WriteFile(name, b.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(name, b.Bytes(), 0o600); err != nil {
 		return fmt.Errorf("writing a table: %w", err)
 	}
 	return nil
