@@ -53,6 +53,7 @@ var levels = map[string]int{
 	"internal/secret":  0,
 	"internal/score":   0,
 	"internal/session": 1, // pure, but speaks of event types
+	"internal/alert":   1, // pure, but speaks of rules of detect
 	"internal/detect":  0,
 	"schemas":          0,
 

@@ -48,6 +48,9 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		if err := a.derive(ctx, t, a.params(t, batch, now), now, &work); err != nil {
 			return work, err
 		}
+		if err := a.obey(ctx, t, a.params(t, batch, now), now, &work); err != nil {
+			return work, err
+		}
 	}
 	if err := a.deps.Store.Exec(ctx, query("done"), p); err != nil {
 		return work, fmt.Errorf("marking keys done: %w", err)

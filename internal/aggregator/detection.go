@@ -18,6 +18,8 @@ type detectInput struct {
 	Through int32    `ch:"through"` // last day to see
 	Days    []int32  `ch:"days"`
 	Counts  []uint64 `ch:"counts"`
+
+	accepted map[int32]bool // days on which the new level was accepted
 }
 
 // transition is a detected transition with whose it is.
@@ -34,10 +36,15 @@ func (a *Aggregator) detect(ctx context.Context, t *tenant, p chstore.Params, h 
 	if err := a.deps.Store.Select(ctx, &inputs, query("detect_inputs"), with(p, chstore.Params{"config": a.detector.Hash()})); err != nil {
 		return fmt.Errorf("reading detection inputs: %w", err)
 	}
+	levels, err := a.rebaselines(ctx, t, p)
+	if err != nil {
+		return err
+	}
 	var rows stateRows
 	var found []transition
 	for i := range inputs {
 		in := &inputs[i]
+		in.accepted = levels[in.Partner]
 		transitions, err := a.detectPartner(t.id, in, p["batch"].(uint64), &rows)
 		if err != nil {
 			return fmt.Errorf("detecting partner %s: %w", in.Partner, err)
@@ -67,7 +74,7 @@ func (a *Aggregator) detectPartner(tenantID string, in *detectInput, batch uint6
 	var found []transition
 	for day := int32(state.Next); day <= in.Through; day++ {
 		var obs detect.Observation
-		state, obs = a.detector.Step(state, detect.Input{Sessions: counts[day], Factor: 1})
+		state, obs = a.detector.Step(state, detect.Input{Sessions: counts[day], Factor: 1, Rebaseline: in.accepted[day]})
 		encoded, err := state.Encode()
 		if err != nil {
 			return nil, err

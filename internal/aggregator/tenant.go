@@ -34,6 +34,9 @@ type tenant struct {
 	changed  time.Time // when a day before today last changed
 	waiting  time.Time // since when a later day waits to be given; zero: none does
 	present  time.Time // since when the history reaches the present; zero: it does not
+
+	woken    int32           // day on which snoozed alerts were last looked through
+	accepted map[string]bool // rebaseline commands that the batch's detection was given
 }
 
 // horizon is what every partner of a tenant has to be brought up to.
