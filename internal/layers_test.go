@@ -28,6 +28,8 @@ var levels = map[string]int{
 	"internal/enricher":   3,
 	"internal/aggregator": 3,
 	"internal/console":    3,
+	"internal/notifier":   3,
+	"internal/alertdesk":  3,
 	"internal/simulate":   3,
 	"internal/replay":     3,
 	"internal/xapistore":  3,
@@ -55,6 +57,7 @@ var levels = map[string]int{
 	"internal/session": 1, // pure, but speaks of event types
 	"internal/alert":   1, // pure, but speaks of rules of detect
 	"internal/detect":  0,
+	"internal/rules":   1, // pure, but speaks of detect.Day
 	"schemas":          0,
 
 	// Only for tests, which may use everything.

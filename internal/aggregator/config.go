@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"partnerpulse/internal/detect"
+	"partnerpulse/internal/rules"
 	"partnerpulse/internal/score"
 )
 
@@ -44,6 +45,8 @@ type Config struct {
 	Model score.Model `yaml:"model"`
 	// Detect is the drop detector.
 	Detect detect.Config `yaml:"detect"`
+	// Training bounds the rules about training and certifications.
+	Training rules.TrainingConfig `yaml:"training"`
 }
 
 // Tenant holds what differs between tenants.
@@ -66,7 +69,7 @@ func DefaultConfig() Config {
 			"lead", "registered", "qualification", "qualified", "discovery", "demo", "evaluation",
 			"proposal", "quote", "negotiation", "contract", "commit", "closed", "won", "closed_won",
 		},
-		Model: score.DefaultModel(), Detect: d,
+		Model: score.DefaultModel(), Detect: d, Training: rules.DefaultTraining(),
 	}
 }
 
@@ -88,6 +91,7 @@ func (c *Config) Validate() error {
 	check(c.PublishAgeDaysMax >= 0, "publish_age_days_max %d is negative", c.PublishAgeDaysMax)
 	check(c.Settle >= 0 && c.SettleMax >= c.Settle, "settle %s and settle_max %s: need 0 ≤ settle ≤ settle_max", c.Settle, c.SettleMax)
 	check(c.MarksKept >= time.Hour, "marks_kept %s is less than an hour", c.MarksKept)
+	check(c.Training.Valid(), "training %+v: need lapse_factor ≥ 1, cadence_days and expiry_days ≥ 1", c.Training)
 	zone := func(name, tz string) {
 		_, err := time.LoadLocation(tz)
 		check(err == nil && tz != "" && tz != "Local", "%s %q is not an IANA time zone", name, tz)

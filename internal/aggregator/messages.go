@@ -70,7 +70,7 @@ type alertData struct {
 	Sequence        int             `json:"sequence"`
 
 	// More is what only some rules say: the course of a certification, for example.
-	More map[string]jsontext.Value `json:",inline"`
+	More map[string]jsontext.Value `json:",embed"`
 }
 
 // commandData tells who asked for a transition.
