@@ -34,6 +34,7 @@ type Config struct {
 	Enricher   EnricherConfig    `yaml:"enricher"`
 	Aggregator aggregator.Config `yaml:"aggregator"`
 	Console    ConsoleConfig     `yaml:"console"`
+	Notifier   NotifierConfig    `yaml:"notifier"`
 	// Reload asks to read the collector's KeysFile at once; nil: nobody asks.
 	Reload <-chan struct{} `yaml:"-"`
 	// Ops is the listener of enricher and aggregator: /healthz, /readyz, /metrics.
@@ -109,6 +110,7 @@ func DefaultConfig() Config {
 		},
 		Aggregator: aggregator.DefaultConfig(),
 		Console:    ConsoleConfig{HTTP: httpserver.DefaultConfig("127.0.0.1:8090"), Config: console.DefaultConfig()},
+		Notifier:   DefaultNotifierConfig(),
 		Ops:        httpserver.DefaultConfig(""),
 	}
 	c.Enricher.Rejects.InFlightBytesMax = rejectsInFlightBytesMax
@@ -136,6 +138,7 @@ func (c *Config) Validate() error {
 	add("collector", c.Collector.Spool.Validate())
 	agg := c.aggregator()
 	add("aggregator", agg.Validate())
+	add("notifier", c.Notifier.Validate())
 	add("collector.directory", c.Collector.Directory.Validate())
 	add("keys", c.checkKeys())
 	for name, t := range c.Tenants {

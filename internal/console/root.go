@@ -27,7 +27,9 @@ var (
 
 // Deps are what the console needs from others.
 type Deps struct {
-	Store Store
+	Store  Store
+	Alerts Alerts // nil leaves the API of the alerts out
+	Keys   Keys   // who may give commands about alerts
 }
 
 // Console answers the requests. It starts nothing and is safe for concurrent use.
@@ -102,6 +104,9 @@ func (c *Console) Handler() http.Handler {
 	handle("GET /{$}", c.overviewPage)
 	handle("GET /overview", c.overviewPart)
 	handle("GET /api/v1/partners/{id}/score", c.scoreAPI)
+	if c.deps.Alerts != nil {
+		c.alertRoutes(handle)
+	}
 	if c.cfg.Demo {
 		c.portalRoutes(handle)
 	}
