@@ -23,7 +23,16 @@ import (
 	"partnerpulse/schemas"
 )
 
-func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(childVariable); spec != "" {
+		if err := child(spec); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(enginetest.Main(m))
+}
 
 // world is a tenant with its store, its aggregator and everything it was sent.
 type world struct {
@@ -36,6 +45,8 @@ type world struct {
 	loc    *time.Location
 	now    time.Time
 	events map[string]sent // by partner and id, first accepted copy
+
+	addr, database string // of the store
 }
 
 const tenantID = "demo"
@@ -49,6 +60,8 @@ type sent struct {
 	NPS           *uint8
 	Stage, Prev   string
 	Data          string
+	Course        string
+	Expires       *time.Time // of a certification
 }
 
 func newWorld(t testing.TB, tz string, now time.Time) *world {
@@ -81,7 +94,7 @@ func newWorld(t testing.TB, tz string, now time.Time) *world {
 	}
 	w := &world{
 		t: t, store: store, faulty: &faultyStore{Store: store}, bus: &recordingBus{}, loc: loc, now: now,
-		events: make(map[string]sent), cfg: testConfig(tz),
+		events: make(map[string]sent), cfg: testConfig(tz), addr: cfg.Addr[0], database: cfg.Database,
 	}
 	w.restart()
 	return w
@@ -142,6 +155,8 @@ func (w *world) insert(events []sent) {
 	var ms, words, duration, results []uint32
 	var scroll []uint8
 	var nps []*uint8
+	var course []string
+	var expires []*time.Time
 	var internal, bot []bool
 	var ver []uint64
 	for _, e := range events {
@@ -158,6 +173,7 @@ func (w *world) insert(events []sent) {
 		day, at = append(day, e.Time.UTC().Truncate(24*time.Hour)), append(at, e.Time.UTC())
 		ms, words, duration, results = append(ms, e.EngagedMs), append(words, e.Words), append(duration, e.DurationS), append(results, e.Results)
 		scroll, nps = append(scroll, e.ScrollPct), append(nps, e.NPS)
+		course, expires = append(course, e.Course), append(expires, e.Expires)
 		internal, bot, ver = append(internal, e.Internal), append(bot, e.Bot), append(ver, copies)
 	}
 	err := w.store.InsertColumns(context.Background(), "events", []chstore.Column{
@@ -167,6 +183,7 @@ func (w *world) insert(events []sent) {
 		{Name: "stage", Values: stage}, {Name: "prev_stage", Values: prev}, {Name: "data", Values: data},
 		{Name: "engaged_ms", Values: ms}, {Name: "words", Values: words}, {Name: "duration_s", Values: duration},
 		{Name: "results_count", Values: results}, {Name: "max_scroll_pct", Values: scroll}, {Name: "nps", Values: nps},
+		{Name: "course_id", Values: course}, {Name: "expires_at", Values: expires},
 		{Name: "internal", Values: internal}, {Name: "is_bot", Values: bot}, {Name: "ver", Values: ver},
 	})
 	if err != nil {

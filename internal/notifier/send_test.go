@@ -139,7 +139,9 @@ func TestRedirectsAndPrivateAddressesAreRefused(t *testing.T) {
 	store, _, _ := newStore(t)
 	inside := newReceiver(t)
 	outside := newReceiver(t)
-	outside.say(func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, inside.URL, http.StatusTemporaryRedirect) })
+	outside.say(func(w http.ResponseWriter, q *http.Request) {
+		http.Redirect(w, q, inside.URL, http.StatusTemporaryRedirect)
+	})
 	// A name, so that the check has to be made after the look-up.
 	named := local("https://" + strings.Replace(strings.TrimPrefix(inside.URL, "http://"), "127.0.0.1", "localhost", 1))
 	named.Name, named.AllowPrivate = "named", false
