@@ -33,6 +33,7 @@ test-deps: deps ## Install what only tests need: Chromium, Apache Kafka's jars
 test: test-deps build ## Unit, property, integration and browser tests
 	@go vet ./...
 	@go test -timeout 14m -p 2 ./...
+	@go test -tags faultpoints ./internal/fault
 
 race: deps ## The tests of what runs concurrently, under the race detector (needs cgo)
 	@CGO_ENABLED=1 go test -race -timeout 20m -short ./internal/...
@@ -51,10 +52,20 @@ fuzz: deps ## Fuzz every decoder; FUZZTIME=5m for each
 crash: deps build ## kill -9 during 100,000 events, then count
 	@go test -count=1 -timeout 30m -run TestKillNine -v ./internal/e2e -crash.events=$(or $(EVENTS),100000)
 
+CHAOS_RUN = go test -c -o bin/chaos.test ./internal/chaos && cd internal/chaos && ../../bin/chaos.test -test.v -test.timeout 12h
+
+chaos: deps ## Break everything under load, then compare every row: DURATION=10m EVENTS=5000000 KILLS=50 SEED= BROKER=embedded|apache JSON=FILE
+	@$(CHAOS_RUN) -test.run '^TestChaos$$' -chaos.duration=$(or $(DURATION),10m) -chaos.events=$(or $(EVENTS),5000000) \
+		-chaos.kills=$(or $(KILLS),50) -chaos.partners=$(or $(PARTNERS),500) -chaos.days=$(or $(DAYS),60) -chaos.enrichers=$(or $(ENRICHERS),3) \
+		-chaos.seed=$(or $(SEED),0) -chaos.broker=$(or $(BROKER),embedded) -chaos.json=$(abspath $(or $(JSON),bin/chaos.json))
+
+soak: deps ## Steady load; memory, goroutines and descriptors must not grow: DURATION=30m RATE=1500
+	@$(CHAOS_RUN) -test.run '^TestSoak$$' -soak.duration=$(or $(DURATION),30m) -soak.rate=$(or $(RATE),1500)
+
 compose-check: ## Check docker-compose.yml (needs the docker compose plugin, no engine)
 	@docker compose -f docker-compose.yml config --quiet
 
 clean: ## Remove what was built
 	@rm -rf bin
 
-.PHONY: help run build deps test-deps test race lint fuzz crash compose-check clean
+.PHONY: help run build deps test-deps test race lint fuzz crash chaos soak compose-check clean

@@ -53,16 +53,25 @@ var levels = map[string]int{
 
 	"internal/event":   0,
 	"internal/secret":  0,
+	"internal/fault":   0,
 	"internal/score":   0,
 	"internal/session": 1, // pure, but speaks of event types
 	"internal/alert":   1, // pure, but speaks of rules of detect
 	"internal/detect":  0,
 	"internal/rules":   1, // pure, but speaks of detect.Day
 	"schemas":          0,
+	"internal/event":      0,
+	"internal/secret":     0,
+	"internal/score":      0,
+	"internal/collateral": 0,
+	"internal/session":    1, // pure, but speaks of event types
+	"internal/detect":     0,
+	"schemas":             0,
 
 	// Only for tests, which may use everything.
 	"internal/apachekafka": 6,
 	"internal/browsertest": 6,
+	"internal/chaos":       6,
 	"internal/clienttest":  6,
 	"internal/e2e":         6,
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +14,8 @@ import (
 
 type benchCmd struct {
 	Collector benchCollectorCmd `cmd:"" help:"Measure the collector against a handler that only decodes and produces."`
+	Enricher  benchEnricherCmd  `cmd:"" help:"Measure the whole way from Kafka to ClickHouse against bare inserts and ClickHouse's Kafka engine."`
+	Backlog   benchBacklogCmd   `cmd:"" help:"Measure the enricher's memory while it works off a backlog."`
 	Serve     benchServeCmd     `cmd:"" hidden:"" help:"Serve one part of a measurement."`
 }
 
@@ -35,25 +36,12 @@ func (b *benchCollectorCmd) Run(ctx context.Context, g *globals) (err error) {
 	if err := cfg.Validate(); err != nil {
 		return usageError{err}
 	}
-	dir, err := os.MkdirTemp("", "partnerpulse-bench-")
+	p, err := newProcesses(g)
 	if err != nil {
-		return fmt.Errorf("making a directory for the broker: %w", err)
+		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	var children []*bench.Child
-	defer func() {
-		for i := len(children) - 1; i >= 0; i-- {
-			err = errors.Join(err, children[i].Stop())
-		}
-	}()
-	start := func(part string, more ...string) (*bench.Child, error) {
-		c, err := bench.StartChild(ctx, part, append(g.args(), append([]string{"bench", "serve", part}, more...)...)...)
-		if err == nil {
-			children = append(children, c)
-		}
-		return c, err
-	}
-	broker, err := start("broker", "--data-dir", filepath.Join(dir, "kafka"))
+	defer func() { err = errors.Join(err, p.stop()) }()
+	broker, err := p.start(ctx, "broker", "--data-dir", filepath.Join(p.dir, "kafka"))
 	if err != nil {
 		return err
 	}
@@ -63,14 +51,14 @@ func (b *benchCollectorCmd) Run(ctx context.Context, g *globals) (err error) {
 		return err
 	}
 	more := []string{"--kafka", addr}
-	floor, err := start("floor", more...)
+	floor, err := p.start(ctx, "floor", more...)
 	if err != nil {
 		return err
 	}
 	if b.CPUProfile != "" {
 		more = append(more, "--cpuprofile", b.CPUProfile)
 	}
-	ours, err := start("collector", more...)
+	ours, err := p.start(ctx, "collector", more...)
 	if err != nil {
 		return err
 	}
@@ -81,13 +69,7 @@ func (b *benchCollectorCmd) Run(ctx context.Context, g *globals) (err error) {
 	if err != nil {
 		return err
 	}
-	if !b.JSON {
-		_, err = fmt.Print(report)
-		return err
-	}
-	enc := json.NewEncoder(os.Stdout)
-	enc.SetIndent("", "  ")
-	return enc.Encode(report)
+	return printReport(report, b.JSON)
 }
 
 // args gives the flags that make the same globals in another process.

@@ -14,6 +14,7 @@ import (
 
 	"partnerpulse/internal/app"
 	"partnerpulse/internal/bench"
+	"partnerpulse/internal/embedded/clickhouse"
 	"partnerpulse/internal/embedded/kafka"
 	"partnerpulse/internal/kafkabus"
 	"partnerpulse/internal/keys"
@@ -22,9 +23,12 @@ import (
 
 // benchServeCmd is one process of a measurement.
 type benchServeCmd struct {
-	Part       string `arg:"" enum:"broker,collector,floor"`
-	DataDir    string `help:"Where the broker keeps its data."`
+	Part       string `arg:"" enum:"broker,clickhouse,collector,floor,enricher,insert"`
+	DataDir    string `help:"Where an engine keeps its data."`
 	Kafka      string `help:"The broker's address, for the other parts."`
+	ClickHouse string `name:"clickhouse" help:"ClickHouse's address, for the other parts."`
+	Group      string `help:"The enricher's consumer group."`
+	Events     int    `help:"How many events the topic has."`
 	CPUProfile string `name:"cpuprofile" help:"Write a CPU profile to this file."`
 }
 
@@ -48,10 +52,17 @@ func (b *benchServeCmd) Run(ctx context.Context, g *globals) (err error) {
 			err = errors.Join(err, f.Close())
 		}()
 	}
+	cfg.Kafka.Brokers, cfg.ClickHouse.Addr = []string{b.Kafka}, []string{b.ClickHouse}
 	return bench.Serve(ctx, os.Stdin, os.Stdout, func(ctx context.Context, ready func(bench.Address) error) error {
 		switch b.Part {
 		case "broker":
 			return b.broker(ctx, log, ready)
+		case "clickhouse":
+			return b.clickhouse(ctx, log, ready)
+		case "enricher":
+			return b.enricher(ctx, cfg, log, ready)
+		case "insert":
+			return bench.InsertFloor{Kafka: cfg.Kafka.Config, ClickHouse: cfg.ClickHouse, Enricher: cfg.Enricher.Config, Events: b.Events}.Run(ctx, log, ready)
 		case "floor":
 			return bench.RunFloor(ctx, kafkabus.Config{Brokers: []string{b.Kafka}, ClientID: "partnerpulse-floor"}, log, ready)
 		}
@@ -72,6 +83,27 @@ func (b *benchServeCmd) broker(ctx context.Context, log *zap.Logger, ready func(
 	})
 }
 
+// clickhouse serves an empty embedded ClickHouse.
+func (b *benchServeCmd) clickhouse(ctx context.Context, log *zap.Logger, ready func(bench.Address) error) error {
+	server := clickhouse.New(clickhouse.Config{Addr: "127.0.0.1:0", DataDir: b.DataDir, LibraryPath: os.Getenv("PARTNERPULSE_LIBCHDB")}, log)
+	return whileRunning(ctx, server.Run, func(ctx context.Context) error {
+		select {
+		case <-server.Ready():
+			return ready(bench.Address{Addr: "http://" + server.Addr()})
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+}
+
+// enricher runs the role as `partnerpulse enricher` does, as a member of a group of its own.
+func (b *benchServeCmd) enricher(ctx context.Context, cfg app.Config, log *zap.Logger, ready func(bench.Address) error) error {
+	limitMemory()
+	cfg.Enricher.Group, cfg.Enricher.Rejects.Group = b.Group, b.Group+"-rejects"
+	role := func(ctx context.Context) error { return app.RunRole(ctx, app.Enricher, cfg, log, obs.NewRegistry()) }
+	return whileRunning(ctx, role, func(context.Context) error { return ready(bench.Address{}) })
+}
+
 // collector runs the role as `partnerpulse collector` does, with a key of its own.
 func (b *benchServeCmd) collector(ctx context.Context, cfg app.Config, log *zap.Logger, ready func(bench.Address) error) error {
 	var lc net.ListenConfig
@@ -83,8 +115,9 @@ func (b *benchServeCmd) collector(ctx context.Context, cfg app.Config, log *zap.
 	if err := l.Close(); err != nil {
 		return fmt.Errorf("finding a free port: %w", err)
 	}
+	limitMemory()
 	secret := keys.Generate(keys.Server)
-	cfg.Kafka.Brokers, cfg.Collector.HTTP.Addr = []string{b.Kafka}, addr
+	cfg.Collector.HTTP.Addr, cfg.ClickHouse.Addr = addr, nil
 	cfg.Keys = []keys.Key{{ID: "bench", Tenant: "bench", Portal: "main", Kind: keys.Server, Hash: keys.Hash(secret)}}
 	role := func(ctx context.Context) error { return app.RunRole(ctx, app.Collector, cfg, log, obs.NewRegistry()) }
 	return whileRunning(ctx, role, func(ctx context.Context) error {

@@ -9,10 +9,12 @@ import (
 	"partnerpulse/internal/app"
 )
 
-// onHangup asks for the keys to be read again with each SIGHUP. Without a file of
-// keys it leaves the signal alone: then it ends the process, as when a terminal is closed.
+// onHangup asks for the files of keys and of reference data to be read again with
+// each SIGHUP. Without any it leaves the signal alone: then it ends the process, as
+// when a terminal is closed.
 func onHangup(ctx context.Context, cfg app.Config) <-chan struct{} {
-	if cfg.Collector.KeysFile == "" {
+	reference := &cfg.Enricher.Enrichment.Reference
+	if cfg.Collector.KeysFile == "" && reference.PlacesFile == "" && reference.DatacentresFile == "" {
 		return nil
 	}
 	reload, hangup := make(chan struct{}), make(chan os.Signal, 1)

@@ -36,6 +36,7 @@ func (g *globals) role(ctx context.Context, role app.Role) error {
 	}
 	defer log.Sync() //nolint:errcheck // standard error cannot always be synced
 	cfg.Reload = onHangup(ctx, cfg)
+	limitMemory()
 	return app.RunRole(ctx, role, cfg, log, obs.NewRegistry())
 }
 

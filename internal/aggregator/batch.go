@@ -10,6 +10,7 @@ import (
 
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/event"
+	"partnerpulse/internal/fault"
 )
 
 // batch brings one batch of a tenant up to date. An error anywhere leaves the
@@ -31,6 +32,7 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 	if err != nil {
 		return Work{}, err
 	}
+	fault.Point(fault.AggregatorTaken)
 	if size.Keys > 0 {
 		if size.First < h.today {
 			t.changed = a.deps.Now()
@@ -55,6 +57,7 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 	if err := a.deps.Store.Exec(ctx, query("done"), p); err != nil {
 		return work, fmt.Errorf("marking keys done: %w", err)
 	}
+	fault.Point(fault.AggregatorDone)
 	if size.Stale < uint64(a.cfg.BatchKeysMax) && t.stale {
 		t.stale, t.unknown, t.checked = false, false, h
 	}
@@ -126,8 +129,9 @@ func (a *Aggregator) rollUp(ctx context.Context, p chstore.Params, s size) error
 		if err := a.deps.Store.Exec(ctx, query(name), p); err != nil {
 			return fmt.Errorf("rolling up (%s): %w", name, err)
 		}
+		fault.Point(fault.AggregatorRollup)
 	}
-	return nil
+	return a.rollUpMetrics(ctx, p, s)
 }
 
 // facts updates the tenant's feeds and newest day from partner_daily.
@@ -177,6 +181,7 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 	if err := a.score(ctx, p, sizes[0].ScoreRows); err != nil {
 		return err
 	}
+	fault.Point(fault.AggregatorScored)
 	if sizes[0].Detections > 0 {
 		if err := a.detect(ctx, t, p, h, work); err != nil {
 			return err

@@ -33,6 +33,9 @@ type Config struct {
 	// partners that went quiet.
 	Settle    time.Duration `yaml:"settle"`
 	SettleMax time.Duration `yaml:"settle_max"`
+	// ContentInterval is the least time between two looks at what content is to be
+	// scored: all content of a tenant is scored together.
+	ContentInterval time.Duration `yaml:"content_interval"`
 	// MarksKept is how long worked-off hours of dirty_days are kept.
 	MarksKept time.Duration `yaml:"marks_kept"`
 	// Timezone is the IANA zone of tenants that are not listed.
@@ -64,7 +67,7 @@ func DefaultConfig() Config {
 		Interval: time.Second, RetryMax: 30 * time.Second, StopTimeout: 10 * time.Second,
 		BatchKeysMax: 20_000, ScoreRowsMax: 200_000,
 		Settle: 10 * time.Second, SettleMax: 10 * time.Minute,
-		PublishAgeDaysMax: 7, MarksKept: 24 * time.Hour, Timezone: "UTC",
+		PublishAgeDaysMax: 7, ContentInterval: time.Minute, MarksKept: 24 * time.Hour, Timezone: "UTC",
 		DealStages: []string{
 			"lead", "registered", "qualification", "qualified", "discovery", "demo", "evaluation",
 			"proposal", "quote", "negotiation", "contract", "commit", "closed", "won", "closed_won",
@@ -90,6 +93,7 @@ func (c *Config) Validate() error {
 	check(c.ScoreRowsMax > 0, "score_rows_max %d is not positive", c.ScoreRowsMax)
 	check(c.PublishAgeDaysMax >= 0, "publish_age_days_max %d is negative", c.PublishAgeDaysMax)
 	check(c.Settle >= 0 && c.SettleMax >= c.Settle, "settle %s and settle_max %s: need 0 ≤ settle ≤ settle_max", c.Settle, c.SettleMax)
+	check(c.ContentInterval >= 0, "content_interval %s is negative", c.ContentInterval)
 	check(c.MarksKept >= time.Hour, "marks_kept %s is less than an hour", c.MarksKept)
 	check(c.Training.Valid(), "training %+v: need lapse_factor ≥ 1, cadence_days and expiry_days ≥ 1", c.Training)
 	zone := func(name, tz string) {

@@ -14,6 +14,7 @@ import (
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/detect"
 	"partnerpulse/internal/event"
+	"partnerpulse/internal/fault"
 	"partnerpulse/internal/kafkabus"
 	"partnerpulse/internal/score"
 )
@@ -63,10 +64,12 @@ func (a *Aggregator) publishScores(ctx context.Context, t *tenant, p chstore.Par
 			return fmt.Errorf("publishing scores: %w", err)
 		}
 	}
+	fault.Point(fault.AggregatorPublished)
 	work.Scores += len(msgs)
 	if err := a.deps.Store.InsertColumns(ctx, "partner_progress", a.progress(t, rows, h, p["batch"].(uint64))); err != nil {
 		return fmt.Errorf("recording progress: %w", err)
 	}
+	fault.Point(fault.AggregatorProgress)
 	return nil
 }
 

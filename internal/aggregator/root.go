@@ -190,6 +190,9 @@ func (a *Aggregator) tick(ctx context.Context) (Work, error) {
 	var errs []error
 	for _, id := range a.tenantIDs() {
 		w, err := a.batch(ctx, a.tenants[id], keys[id])
+		if err == nil && !w.More {
+			w.More, err = a.scoreContent(ctx, a.tenants[id])
+		}
 		work.add(w)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("aggregating tenant %s: %w", id, err))

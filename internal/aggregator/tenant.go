@@ -37,6 +37,9 @@ type tenant struct {
 
 	woken    int32           // day on which snoozed alerts were last looked through
 	accepted map[string]bool // rebaseline commands that the batch's detection was given
+
+	contentSeen time.Time // when the scores of content were last looked at; zero: not yet
+	contentLeft bool      // days of content are left to score
 }
 
 // horizon is what every partner of a tenant has to be brought up to.

@@ -73,16 +73,20 @@ func (a *app) collector(l net.Listener) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
+	script, err := tracker.Script()
+	if err != nil {
+		return Part{}, err
+	}
 	out, err := a.outlet()
 	if err != nil {
 		return Part{}, err
 	}
-	known, closeKnown, err := a.statements()
+	known, documents, closeKnown, err := a.lrs()
 	if err != nil {
 		return Part{}, errors.Join(err, out.close())
 	}
 	c, err := collector.New(a.cfg.collector(), collector.Deps{
-		Publisher: out, Keys: look.ring, Directory: look.directory, Schemas: schemaSet, TrackerJS: tracker.Script(), Statements: known,
+		Publisher: out, Keys: look.ring, Directory: look.directory, Schemas: schemaSet, TrackerJS: script, Statements: known, Documents: documents,
 	}, a.log.Named("collector"), a.registerer("collector"))
 	if err != nil {
 		return Part{}, errors.Join(err, out.close(), closeKnown())
@@ -94,7 +98,12 @@ func (a *app) collector(l net.Listener) (Part, error) {
 }
 
 // enricher brings events from Kafka to ClickHouse, and what was refused, too.
-func (a *app) enricher() (Part, error) {
+// reload asks to read files of reference data at once; nil: nobody asks.
+func (a *app) enricher(reload <-chan struct{}) (Part, error) {
+	enriching, err := a.enriching(reload)
+	if err != nil {
+		return Part{}, err
+	}
 	store, err := a.store("enricher")
 	if err != nil {
 		return Part{}, err
@@ -104,12 +113,12 @@ func (a *app) enricher() (Part, error) {
 	source := a.cfg.Enricher.ConsumerConfig
 	source.Config, source.Topics = a.cfg.Kafka.Config, []string{kafkabus.TopicEvents}
 	e := enricher.New(a.cfg.Enricher.Config, enricher.Deps{
-		Source: kafkabus.NewConsumer(source, log, reg), Store: store, Publisher: producer,
+		Source: kafkabus.NewConsumer(source, log, reg), Store: store, Publisher: producer, Chain: enriching.chain,
 	}, log, reg)
 	rejects := a.rejects(store)
 	return Part{Name: "enricher", Run: func(ctx context.Context) error {
 		g, ctx := errgroup.WithContext(ctx)
-		g.Go(func() error { return e.Run(ctx) })
+		g.Go(func() error { return enriching.run(ctx, e.Run) })
 		g.Go(func() error { return rejects.Run(ctx) })
 		return errors.Join(g.Wait(), producer.Close(), store.Close())
 	}}, nil

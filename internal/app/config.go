@@ -14,9 +14,12 @@ import (
 	"partnerpulse/internal/aggregator"
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/collector"
+	"partnerpulse/internal/config"
 	"partnerpulse/internal/console"
 	"partnerpulse/internal/directory"
 	"partnerpulse/internal/durable"
+	"partnerpulse/internal/enrich"
+	"partnerpulse/internal/enrich/refdata"
 	"partnerpulse/internal/enricher"
 	"partnerpulse/internal/httpserver"
 	"partnerpulse/internal/kafkabus"
@@ -75,6 +78,8 @@ type EnricherConfig struct {
 	enricher.Config         `yaml:",inline"`
 	// Rejects is how the refused events are read that go into the table rejects.
 	Rejects kafkabus.ConsumerConfig `yaml:"rejects"`
+	// Enrichment is what is added to events, see docs/ENRICHMENT.md.
+	Enrichment EnrichmentConfig `yaml:"enrichment"`
 }
 
 // rejectsInFlightBytesMax: rejects are few, and the enricher's memory is for events.
@@ -94,6 +99,9 @@ type Tenant struct {
 	AllowCustom bool `yaml:"allow_custom"`
 	// LateMax is how old an event may be on arrival; 0 is 30 days.
 	LateMax time.Duration `yaml:"late_max"`
+	// PseudonymKey replaces user ids in ClickHouse by pseudonyms made with it, at
+	// least 16 bytes, see docs/PRIVACY.md. Empty: user ids are stored as they come.
+	PseudonymKey config.Secret `yaml:"pseudonym_key"`
 }
 
 // DefaultConfig has no brokers and no ClickHouse address: `up` then starts its own,
@@ -106,7 +114,8 @@ func DefaultConfig() Config {
 		Collector:  CollectorConfig{HTTP: httpserver.DefaultConfig("127.0.0.1:8080"), Config: collector.DefaultConfig(), Spool: durable.DefaultConfig(), Directory: directory.DefaultConfig()},
 		Enricher: EnricherConfig{
 			ConsumerConfig: kafkabus.DefaultConsumerConfig("partnerpulse-enricher"), Config: enricher.DefaultConfig(),
-			Rejects: kafkabus.DefaultConsumerConfig("partnerpulse-rejects"),
+			Rejects:    kafkabus.DefaultConsumerConfig("partnerpulse-rejects"),
+			Enrichment: EnrichmentConfig{Config: enrich.DefaultConfig(), Reference: refdata.DefaultConfig()},
 		},
 		Aggregator: aggregator.DefaultConfig(),
 		Console:    ConsoleConfig{HTTP: httpserver.DefaultConfig("127.0.0.1:8090"), Config: console.DefaultConfig()},
@@ -140,6 +149,9 @@ func (c *Config) Validate() error {
 	add("aggregator", agg.Validate())
 	add("notifier", c.Notifier.Validate())
 	add("collector.directory", c.Collector.Directory.Validate())
+	enrichment := c.enrichment()
+	add("enricher.enrichment", enrichment.Validate())
+	add("enricher.enrichment.directory", c.Enricher.Enrichment.Reference.Directory.Validate())
 	add("keys", c.checkKeys())
 	for name, t := range c.Tenants {
 		_, err := t.location()

@@ -59,7 +59,7 @@ func (a *app) startRole(ctx context.Context, role Role, ps *parts) error {
 		}
 		p, err = a.console(a.cfg.Console.Config, l)
 	case Enricher:
-		p, err = a.enricher()
+		p, err = a.enricher(a.cfg.Reload)
 	case Aggregator:
 		p, err = a.aggregator()
 	case Notifier:

@@ -5,15 +5,15 @@ import (
 	"partnerpulse/internal/xapistore"
 )
 
-// statements gives what finds xAPI statements, and its end. A collector without
-// ClickHouse finds only those in its memory.
-func (a *app) statements() (found collector.Statements, end func() error, err error) {
+// lrs gives what finds xAPI statements and what keeps state documents, and their
+// end. A collector without ClickHouse has only its memory.
+func (a *app) lrs() (found collector.Statements, kept collector.Documents, end func() error, err error) {
 	if len(a.cfg.ClickHouse.Addr) == 0 {
-		return nil, func() error { return nil }, nil
+		return nil, nil, func() error { return nil }, nil
 	}
 	db, err := a.store("collector")
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	return xapistore.New(db), db.Close, nil
+	return xapistore.New(db), xapistore.NewDocuments(db, a.cfg.Collector.XAPI.DocumentBytesMax), db.Close, nil
 }

@@ -157,7 +157,7 @@ func (u *upper) roles(ctx context.Context, a *app, collectorServer, consoleServe
 	con.ClickHouseAddr, con.KafkaAddr, con.Demo = u.at.ClickHouse, u.at.Kafka, u.at.BrowserKey != ""
 	builders := []func() (Part, error){
 		a.aggregator,
-		a.enricher,
+		func() (Part, error) { return a.enricher(nil) }, // the collector listens to SIGHUP; files are looked at now and then
 		func() (Part, error) { return a.console(con, consoleServer) },
 		func() (Part, error) { return a.collector(collectorServer) },
 	}

@@ -11,14 +11,19 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
 
 // A child and its parent speak lines: the child says once, as JSON, where it is; then
-// each question for its CPU time is answered in nanoseconds. The end of the child's
-// standard input ends it, so that no child outlives its parent.
-const cpuQuestion = "cpu"
+// each question is answered by a number, the CPU time in nanoseconds or the most memory
+// that was resident in bytes. The end of the child's standard input ends it, so that no
+// child outlives its parent.
+const (
+	cpuQuestion  = "cpu"
+	peakQuestion = "peak"
+)
 
 // stopTimeout bounds how long a child may take to end.
 const stopTimeout = 20 * time.Second
@@ -42,6 +47,9 @@ type Child struct {
 	stdin   io.WriteCloser
 	lines   *bufio.Reader
 	address Address
+
+	stopOnce sync.Once
+	stopErr  error
 }
 
 // StartChild runs the program itself with other arguments and waits until it serves.
@@ -82,22 +90,40 @@ func (c *Child) Address() Address { return c.address }
 
 // CPU asks the child for the time that it used.
 func (c *Child) CPU() (time.Duration, error) {
-	if _, err := io.WriteString(c.stdin, cpuQuestion+"\n"); err != nil {
-		return 0, fmt.Errorf("asking the %s for its CPU time: %w", c.name, err)
+	ns, err := c.ask(cpuQuestion)
+	return time.Duration(ns), err
+}
+
+// PeakMemory asks the child for the most memory that it had resident since it began, in
+// bytes. It fails where the system does not tell.
+func (c *Child) PeakMemory() (int64, error) { return c.ask(peakQuestion) }
+
+// ask puts a question and reads the number.
+func (c *Child) ask(question string) (int64, error) {
+	if _, err := io.WriteString(c.stdin, question+"\n"); err != nil {
+		return 0, fmt.Errorf("asking the %s for its %s: %w", c.name, question, err)
 	}
 	line, err := c.lines.ReadString('\n')
 	if err != nil {
-		return 0, fmt.Errorf("reading the CPU time of the %s: %w", c.name, err)
+		return 0, fmt.Errorf("reading the %s of the %s: %w", question, c.name, err)
 	}
-	ns, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	n, err := strconv.ParseInt(strings.TrimSpace(line), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("reading the CPU time of the %s: %w", c.name, err)
+		return 0, fmt.Errorf("reading the %s of the %s: %w", question, c.name, err)
 	}
-	return time.Duration(ns), nil
+	if n < 0 {
+		return 0, fmt.Errorf("reading the %s of the %s: %w", question, c.name, errors.ErrUnsupported)
+	}
+	return n, nil
 }
 
-// Stop asks the child to end and waits for it.
+// Stop asks the child to end and waits for it. More calls give the first one's answer.
 func (c *Child) Stop() error {
+	c.stopOnce.Do(func() { c.stopErr = c.stop() })
+	return c.stopErr
+}
+
+func (c *Child) stop() error {
 	_ = c.stdin.Close() // that is the request; a child that has gone does not need it
 	timer := time.AfterFunc(stopTimeout, func() { _ = c.cmd.Process.Kill() })
 	defer timer.Stop()
@@ -132,16 +158,41 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, run func(ctx contex
 	return err
 }
 
-// answer gives this process's CPU time for every line, until in ends.
+// answer gives a number for every line, until in ends; -1 for what cannot be told.
 func answer(in io.Reader, out io.Writer) {
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
-		var u syscall.Rusage
-		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-			return
+		n := int64(-1)
+		switch lines.Text() {
+		case cpuQuestion:
+			var u syscall.Rusage
+			if syscall.Getrusage(syscall.RUSAGE_SELF, &u) == nil {
+				n = u.Utime.Nano() + u.Stime.Nano()
+			}
+		case peakQuestion:
+			n = peakMemory()
 		}
-		if _, err := fmt.Fprintln(out, u.Utime.Nano()+u.Stime.Nano()); err != nil {
+		if _, err := fmt.Fprintln(out, n); err != nil {
 			return
 		}
 	}
+}
+
+// peakMemory gives the most memory that this process had resident, in bytes, or -1.
+// The system's rusage is of no use here: it starts with the parent's figure.
+func peakMemory() int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return -1
+	}
+	for line := range strings.Lines(string(status)) {
+		if value, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
+			if err != nil {
+				return -1
+			}
+			return kib << 10
+		}
+	}
+	return -1
 }

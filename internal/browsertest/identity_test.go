@@ -20,7 +20,6 @@ import (
 	"partnerpulse/internal/identity"
 	"partnerpulse/internal/kafkabus"
 	"partnerpulse/internal/keys"
-	"partnerpulse/internal/tracker"
 	"partnerpulse/schemas"
 )
 
@@ -85,7 +84,7 @@ func TestSignedIdentity(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := &published{}
-	c, err := role.New(role.DefaultConfig(), role.Deps{Publisher: out, Keys: ring, Schemas: set, TrackerJS: tracker.Script()},
+	c, err := role.New(role.DefaultConfig(), role.Deps{Publisher: out, Keys: ring, Schemas: set, TrackerJS: script(t)},
 		zaptest.NewLogger(t), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)

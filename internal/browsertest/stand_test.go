@@ -61,13 +61,24 @@ type collector struct {
 	fail func(n int) (status int, retryAfter, body string)
 	// beaconStatus answers beacons; 0 accepts.
 	beaconStatus int
+	script       []byte // /tracker.js
+}
+
+// script gives the tracker as it is served.
+func script(t *testing.T) []byte {
+	t.Helper()
+	b, err := tracker.Script()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 const browserKey = "pp_web_test"
 
 func newCollector(t *testing.T) *collector {
 	t.Helper()
-	c := &collector{}
+	c := &collector{script: script(t)}
 	c.Server = httptest.NewServer(http.HandlerFunc(c.serve))
 	t.Cleanup(c.Close)
 	return c
@@ -80,7 +91,7 @@ func (c *collector) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/tracker.js":
 		w.Header().Set("Content-Type", "text/javascript; charset=utf-8")
-		_, _ = w.Write(tracker.Script())
+		_, _ = w.Write(c.script)
 	case !isAPI || r.Method != http.MethodPost: // a preflight would be an OPTIONS request
 		http.Error(w, "no such endpoint", http.StatusNotFound)
 	default:

@@ -42,6 +42,9 @@ func TestTracker(t *testing.T) {
 		{"consent", testConsent},
 		{"do not track", testDoNotTrack},
 		{"harmless", testHarmless},
+		{"visitor shared by a cookie", testCookie},
+		{"quick-back in a single page", testQuickBackInOnePage},
+		{"quick-back over pages", testQuickBackOverPages},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, newTab(ctx, t)) })
 	}

@@ -10,11 +10,19 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// Column is one column of an insert: Values is a slice such as []string,
+// Column is one column of an insert: Values is *Texts or a slice such as []string,
 // []uint64 or []time.Time, all columns equally long.
 type Column struct {
 	Name   string
 	Values any
+}
+
+// Len is the number of rows.
+func (c Column) Len() int {
+	if texts, ok := c.Values.(*Texts); ok {
+		return texts.Len()
+	}
+	return reflect.ValueOf(c.Values).Len()
 }
 
 // ErrRefused marks data that the client itself cannot encode for the table:
@@ -36,13 +44,23 @@ func insertSettings() clickhouse.Settings {
 // disk. Nothing is retried. An INSERT is atomic per partition only, so after an
 // error some rows may be stored: repeat it whole.
 func (s *Store) InsertColumns(ctx context.Context, table string, cols []Column) error {
-	if len(cols) == 0 || reflect.ValueOf(cols[0].Values).Len() == 0 {
+	return s.insertColumns(ctx, table, cols, s.post)
+}
+
+// InsertByDriver is InsertColumns by way of the driver's own columns, whatever the
+// protocol: what InsertColumns does where it has no shorter way.
+func (s *Store) InsertByDriver(ctx context.Context, table string, cols []Column) error {
+	return s.insertColumns(ctx, table, cols, nil)
+}
+
+func (s *Store) insertColumns(ctx context.Context, table string, cols []Column, p *poster) error {
+	if len(cols) == 0 || cols[0].Len() == 0 {
 		return nil
 	}
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	return s.observe("insert", func() error {
-		err := s.insertColumns(ctx, table, cols)
+		err := s.insert(ctx, table, cols, p)
 		if err != nil && !errors.Is(err, ErrRefused) {
 			s.forget(table) // the table may have changed under us
 		}
@@ -50,11 +68,29 @@ func (s *Store) InsertColumns(ctx context.Context, table string, cols []Column) 
 	})
 }
 
-func (s *Store) insertColumns(ctx context.Context, table string, cols []Column) error {
+// insert posts the columns if there is a poster that can, and lets the driver send them
+// otherwise.
+func (s *Store) insert(ctx context.Context, table string, cols []Column, p *poster) error {
+	rows := cols[0].Len()
+	for _, c := range cols {
+		if n := c.Len(); n != rows {
+			return fmt.Errorf("%w: column %s has %d values, %s has %d", ErrRefused, c.Name, n, cols[0].Name, rows)
+		}
+	}
 	types, err := s.columnTypes(ctx, table, cols)
 	if err != nil {
 		return err
 	}
+	if p != nil {
+		if err := p.insert(ctx, table, cols, types, rows); !errors.Is(err, errNotNative) {
+			return err
+		}
+	}
+	return s.drive(ctx, table, cols, types)
+}
+
+// drive inserts by the driver.
+func (s *Store) drive(ctx context.Context, table string, cols []Column, types []clickhouse.ColumnNameAndType) error {
 	ctx = clickhouse.Context(ctx,
 		clickhouse.WithSettings(insertSettings()), clickhouse.WithColumnNamesAndTypes(types))
 	names := make([]string, len(cols))
@@ -66,12 +102,12 @@ func (s *Store) insertColumns(ctx context.Context, table string, cols []Column) 
 		return fmt.Errorf("preparing insert into %s: %w", table, err)
 	}
 	defer batch.Close() //nolint:errcheck // after Send it is a no-op; after an error that error counts
-	rows := reflect.ValueOf(cols[0].Values).Len()
 	for i, c := range cols {
-		if n := reflect.ValueOf(c.Values).Len(); n != rows {
-			return fmt.Errorf("%w: column %s has %d values, %s has %d", ErrRefused, c.Name, n, cols[0].Name, rows)
+		values := c.Values
+		if texts, ok := values.(*Texts); ok {
+			values = texts.Strings()
 		}
-		if err := batch.Column(i).Append(c.Values); err != nil {
+		if err := batch.Column(i).Append(values); err != nil {
 			return fmt.Errorf("%w: appending column %s of %s: %w", ErrRefused, c.Name, table, err)
 		}
 	}

@@ -18,6 +18,7 @@ import (
 type Store struct {
 	cfg     Config
 	conn    driver.Conn
+	post    *poster // nil: inserts go by the driver
 	log     *zap.Logger
 	seconds *prometheus.HistogramVec
 	errors  *prometheus.CounterVec
@@ -37,13 +38,14 @@ func Open(cfg Config, log *zap.Logger, reg prometheus.Registerer) (*Store, error
 	if err != nil {
 		return nil, err
 	}
+	instrument(opts)
 	conn, err := clickhouse.Open(opts)
 	if err != nil {
 		return nil, fmt.Errorf("opening ClickHouse: %w", err)
 	}
 	f := promauto.With(reg)
 	return &Store{
-		cfg: cfg, conn: conn, log: log,
+		cfg: cfg, conn: conn, post: newPoster(cfg, opts), log: log,
 		columns: make(map[string][]clickhouse.ColumnNameAndType),
 		seconds: f.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "partnerpulse_clickhouse_statement_seconds",
@@ -58,7 +60,12 @@ func Open(cfg Config, log *zap.Logger, reg prometheus.Registerer) (*Store, error
 }
 
 // Close closes the pool.
-func (s *Store) Close() error { return s.conn.Close() }
+func (s *Store) Close() error {
+	if s.post != nil {
+		s.post.close()
+	}
+	return s.conn.Close()
+}
 
 // Ping asks the server for a sign of life.
 func (s *Store) Ping(ctx context.Context) error {

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"partnerpulse/internal/event"
+	"partnerpulse/internal/fault"
 	"partnerpulse/internal/kafkabus"
 )
 
@@ -46,6 +47,7 @@ func (c *Collector) publish(ctx context.Context, out *outcome, a *arrival) *fail
 		return &failure{http.StatusServiceUnavailable, "not_durable",
 			"the events could not be made durable at this moment: send the request again with the same ids, which is safe: each event counts once", c.cfg.RetryAfter}
 	}
+	fault.Point(fault.CollectorPublished)
 	c.failedAt.Store(0)
 	c.teach(a)
 	c.metrics.accepted.WithLabelValues(string(a.source)).Add(float64(len(out.accepted)))

@@ -63,7 +63,7 @@ func (c *Collector) checkType(d *draft, a *arrival) *event.Problem {
 	switch {
 	case t == "":
 		return refuse(event.CodeMissing, "type is required, for example content.viewed")
-	case t.IsCustom() && !a.tenant.AllowCustom:
+	case t.IsCustom() && !a.tenant.AllowCustom && !d.ours:
 		return refuse(event.CodeUnknownType, "custom types are not allowed for this tenant: set allow_custom, or use one of the contract's types")
 	case t.IsCustom() && !isCustomName(string(t)):
 		return refuse(event.CodeUnknownType, "a custom type is custom. and letters, digits, dots, dashes and underscores")

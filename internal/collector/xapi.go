@@ -23,9 +23,9 @@ const xapiVersion = "1.0.3"
 
 // Statements reads the xAPI statements that the store has.
 type Statements interface {
-	// ByID gives those of a tenant's statements that are there.
-	ByID(ctx context.Context, tenant string, ids []string) ([]*xapi.Stored, error)
-	// List answers a query, in its order.
+	// ByID gives those of a tenant's statements that are there, and who voids which.
+	ByID(ctx context.Context, tenant string, ids []string) (xapi.Known, error)
+	// List answers a query, in its order, without what is voided.
 	List(ctx context.Context, q xapi.Query) ([]*xapi.Stored, error)
 }
 
@@ -230,19 +230,28 @@ const (
 var errStoreDown = errors.New("the store of statements does not answer at this moment")
 
 // askStore runs a question to the store. Without a store there is nothing to find.
-func (c *Collector) askStore(ctx context.Context, ask func(context.Context, Statements) ([]*xapi.Stored, error)) ([]*xapi.Stored, error) {
+func (c *Collector) askStore(ctx context.Context, ask func(context.Context, Statements) error) error {
 	if c.deps.Statements == nil {
-		return nil, nil
+		return nil
 	}
 	if time.Now().UnixMilli() < c.xapi.storeDownTil.Load() {
-		return nil, errStoreDown
+		return errStoreDown
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	found, err := ask(ctx, c.deps.Statements)
+	err := ask(ctx, c.deps.Statements)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		c.xapi.storeErrors.Inc()
 		c.xapi.storeDownTil.Store(time.Now().Add(storeDownTime).UnixMilli())
 	}
-	return found, err
+	return err
+}
+
+// askByID asks the store for statements by their ids.
+func (c *Collector) askByID(ctx context.Context, tenant string, ids []string) (known xapi.Known, err error) {
+	err = c.askStore(ctx, func(ctx context.Context, s Statements) (err error) {
+		known, err = s.ByID(ctx, tenant, ids)
+		return err
+	})
+	return known, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,7 +38,10 @@ func (c *Collector) xapiRead(call *xapiCall) (xapiAnswer, *failure) {
 	if fail := serverOnly(call); fail != nil {
 		return nil, fail
 	}
-	one := call.query.Has("statementId")
+	one := call.query.Has("statementId") || call.query.Has("voidedStatementId")
+	if call.query.Has("statementId") && call.query.Has("voidedStatementId") {
+		return nil, badParameter("voidedStatementId", "does not go with statementId")
+	}
 	for name, values := range call.query {
 		if problem := readParameter(name, values[0], one); problem != "" {
 			return nil, badParameter(name, problem)
@@ -53,7 +57,7 @@ func (c *Collector) xapiRead(call *xapiCall) (xapiAnswer, *failure) {
 // readParameter tells what is wrong with a parameter of GET; "" is nothing.
 func readParameter(name, value string, one bool) string {
 	switch name {
-	case "statementId":
+	case "statementId", "voidedStatementId":
 		if uuid.Validate(value) != nil || len(value) != 36 {
 			return "must be a UUID"
 		}
@@ -66,37 +70,34 @@ func readParameter(name, value string, one bool) string {
 			return "must be exact: statements are given as they were sent"
 		}
 	case "cachebuster", "key":
-	case "limit", "since", "until", "ascending", "after":
+	case "limit", "since", "until", "ascending", "after", "agent", "verb", "activity", "registration", "related_activities", "related_agents":
 		if one {
 			return "does not go with statementId"
 		}
-	case "voidedStatementId":
-		return "finds nothing: voiding is not applied here"
-	case "agent", "verb", "activity", "registration", "related_activities", "related_agents":
-		return "is not supported: ask the store (ClickHouse) for selections"
+		if len(value) > stateIDBytesMax {
+			return "is too long"
+		}
 	default:
 		return "is not known"
 	}
 	return ""
 }
 
-// xapiOne gives one statement.
+// xapiOne gives one statement: with statementId one that is not voided, with
+// voidedStatementId one that is.
 func (c *Collector) xapiOne(call *xapiCall) (xapiAnswer, *failure) {
-	id := strings.ToLower(call.query.Get("statementId"))
-	s, ok := c.xapi.recent.Get(call.tenant, id)
-	if !ok {
-		found, err := c.askStore(call.r.Context(), func(ctx context.Context, st Statements) ([]*xapi.Stored, error) {
-			return st.ByID(ctx, call.tenant, []string{id})
-		})
-		if err != nil {
-			return nil, c.storeSilent(err)
-		}
-		if len(found) > 0 {
-			s, ok = found[0], true
-		}
-	}
-	if !ok || s.Portal != call.key.Portal {
+	voided := call.query.Has("voidedStatementId")
+	id := strings.ToLower(call.query.Get("statementId") + call.query.Get("voidedStatementId"))
+	s, fail := c.xapiFind(call, id)
+	switch {
+	case fail != nil:
+		return nil, fail
+	case s == nil || s.Portal != call.key.Portal:
 		return nil, &failure{http.StatusNotFound, "statement_not_found", "no statement with this id is here", 0}
+	case !voided && s.VoidedBy != "":
+		return nil, &failure{http.StatusNotFound, "statement_not_found", "the statement is voided: ask with voidedStatementId", 0}
+	case voided && s.VoidedBy == "":
+		return nil, &failure{http.StatusNotFound, "statement_not_found", "the statement is not voided: ask with statementId", 0}
 	}
 	text, err := s.Statement()
 	if err != nil {
@@ -107,6 +108,35 @@ func (c *Collector) xapiOne(call *xapiCall) (xapiAnswer, *failure) {
 		c.writeJSON(w, http.StatusOK, text)
 		return http.StatusOK
 	}, nil
+}
+
+// xapiFind looks for a statement in memory and in the store; nil: it is in neither.
+// VoidedBy of what it gives is as memory and store know it. While the store does not
+// answer, what memory has is given.
+func (c *Collector) xapiFind(call *xapiCall, id string) (*xapi.Stored, *failure) {
+	var found *xapi.Stored
+	if s, ok := c.xapi.recent.Get(call.tenant, id); ok {
+		found = s.Clone()
+	}
+	known, err := c.askByID(call.r.Context(), call.tenant, []string{id})
+	if err != nil && found == nil {
+		return nil, c.storeSilent(err)
+	}
+	if found == nil && len(known.Statements) > 0 {
+		found = known.Statements[0]
+	}
+	if found == nil || xapi.Voids(found.Raw) != "" { // what voids is never voided itself
+		return found, nil
+	}
+	for _, v := range known.Voided {
+		if v.Portal == found.Portal && v.Target == id {
+			found.VoidedBy = v.By
+		}
+	}
+	if by := c.xapi.recent.VoidedBy(call.tenant, found.Portal, id); by != "" {
+		found.VoidedBy = by
+	}
+	return found, nil
 }
 
 func (c *Collector) storeSilent(err error) *failure {
@@ -134,8 +164,10 @@ func (c *Collector) xapiList(call *xapiCall) (xapiAnswer, *failure) {
 	}
 	limit := q.Limit
 	q.Limit++ // one more tells whether there is more
-	stored, err := c.askStore(call.r.Context(), func(ctx context.Context, st Statements) ([]*xapi.Stored, error) {
-		return st.List(ctx, q)
+	var stored []*xapi.Stored
+	err := c.askStore(call.r.Context(), func(ctx context.Context, st Statements) (err error) {
+		stored, err = st.List(ctx, q)
+		return err
 	})
 	if err != nil {
 		return nil, c.storeSilent(err)
@@ -146,6 +178,9 @@ func (c *Collector) xapiList(call *xapiCall) (xapiAnswer, *failure) {
 		list = list[:limit]
 		out.More = moreOf(call.query, list[limit-1].Cursor())
 	}
+	list = slices.DeleteFunc(list, func(s *xapi.Stored) bool { // what the store does not know yet to be voided
+		return c.xapi.recent.VoidedBy(s.Tenant, s.Portal, s.ID) != "" && xapi.Voids(s.Raw) == ""
+	})
 	for _, s := range list {
 		text, err := s.Statement()
 		if err != nil {
@@ -180,12 +215,12 @@ func queryOf(call *xapiCall) (xapi.Query, *failure) {
 			*into = t
 		}
 	}
-	switch call.query.Get("ascending") {
-	case "", "false":
-	case "true":
-		q.Ascending = true
-	default:
-		return q, badParameter("ascending", "must be true or false")
+	var fail *failure
+	if q.Filter, fail = filterOf(call.query); fail != nil {
+		return q, fail
+	}
+	if q.Ascending, fail = booleanOf(call.query, "ascending"); fail != nil {
+		return q, fail
 	}
 	if text := call.query.Get("after"); text != "" {
 		ms, id, ok := strings.Cut(text, ".")
@@ -198,10 +233,46 @@ func queryOf(call *xapiCall) (xapi.Query, *failure) {
 	return q, nil
 }
 
+// filterOf reads what statements are selected by.
+func filterOf(query url.Values) (f xapi.Filter, fail *failure) {
+	f.Verb, f.Activity, f.Registration = query.Get("verb"), query.Get("activity"), strings.ToLower(query.Get("registration"))
+	if f.Registration != "" && (uuid.Validate(f.Registration) != nil || len(f.Registration) != 36) {
+		return f, badParameter("registration", "must be a UUID")
+	}
+	for name, iri := range map[string]string{"verb": f.Verb, "activity": f.Activity} {
+		if iri != "" && !xapi.IsIRI(iri) {
+			return f, badParameter(name, "must be an IRI")
+		}
+	}
+	if text := query.Get("agent"); text != "" {
+		agent, err := xapi.ParseAgent(text)
+		if err != nil {
+			return f, badParameter("agent", "must be an agent in JSON: "+err.Error())
+		}
+		f.Agent = agent.Key()
+	}
+	if f.RelatedActivities, fail = booleanOf(query, "related_activities"); fail != nil {
+		return f, fail
+	}
+	f.RelatedAgents, fail = booleanOf(query, "related_agents")
+	return f, fail
+}
+
+// booleanOf reads a parameter that is false unless given.
+func booleanOf(query url.Values, name string) (bool, *failure) {
+	switch query.Get(name) {
+	case "", "false":
+		return false, nil
+	case "true":
+		return true, nil
+	}
+	return false, badParameter(name, "must be true or false")
+}
+
 // moreOf gives the address of what follows.
 func moreOf(query url.Values, last xapi.Cursor) string {
 	next := url.Values{"after": {strconv.FormatInt(last.At.UnixMilli(), 10) + "." + last.ID}}
-	for _, name := range []string{"limit", "since", "until", "ascending"} {
+	for _, name := range []string{"limit", "since", "until", "ascending", "agent", "verb", "activity", "registration", "related_activities", "related_agents"} {
 		if v := query.Get(name); v != "" {
 			next.Set(name, v)
 		}

@@ -25,7 +25,7 @@ func (c *Collector) xapiState(call *xapiCall) (xapiAnswer, *failure) {
 	if fail := serverOnly(call); fail != nil {
 		return nil, fail
 	}
-	place, id, fail := placeOf(call)
+	place, id, fail := c.placeOf(call)
 	if fail != nil {
 		return nil, fail
 	}
@@ -58,7 +58,7 @@ func (c *Collector) xapiState(call *xapiCall) (xapiAnswer, *failure) {
 }
 
 // placeOf reads the parameters of the state resource.
-func placeOf(call *xapiCall) (p xapi.Place, id string, fail *failure) {
+func (c *Collector) placeOf(call *xapiCall) (p xapi.Place, id string, fail *failure) {
 	for name, values := range call.query {
 		switch name {
 		case "activityId", "agent", "stateId", "registration", "since", "cachebuster", "key":
@@ -69,18 +69,18 @@ func placeOf(call *xapiCall) (p xapi.Place, id string, fail *failure) {
 			return p, "", badParameter(name, "is too long")
 		}
 	}
-	p = xapi.Place{Tenant: call.tenant + "/" + call.key.Portal, Activity: call.query.Get("activityId"), Registration: strings.ToLower(call.query.Get("registration"))}
+	p = xapi.Place{Tenant: call.tenant, Portal: call.key.Portal, Activity: call.query.Get("activityId"), Registration: strings.ToLower(call.query.Get("registration"))}
 	if p.Activity == "" {
 		return p, "", badParameter("activityId", "is required")
 	}
 	if p.Registration != "" && uuid.Validate(p.Registration) != nil {
 		return p, "", badParameter("registration", "must be a UUID")
 	}
-	agent, err := xapi.AgentKey(call.query.Get("agent"))
+	agent, err := xapi.ParseAgent(call.query.Get("agent"))
 	if err != nil {
 		return p, "", badParameter("agent", "must be an agent in JSON: "+err.Error())
 	}
-	p.Agent, id = agent, call.query.Get("stateId")
+	p.Agent, p.User, id = agent.Key(), c.xapi.mapper.User(agent), call.query.Get("stateId")
 	writes := call.r.Method == http.MethodPut || call.r.Method == http.MethodPost
 	if id == "" && writes {
 		return p, "", badParameter("stateId", "is required")
@@ -187,6 +187,7 @@ func (c *Collector) documentFailure(err error) *failure {
 	case errors.Is(err, xapi.ErrDocumentTooLarge):
 		return tooLarge("document", c.cfg.XAPI.DocumentBytesMax)
 	}
-	c.log.Error("keeping a state document", zap.Error(err))
-	return &failure{http.StatusInternalServerError, "internal", "the document could not be kept: this is a fault of the server", 0}
+	c.xapi.storeErrors.Inc()
+	c.log.Warn("reaching state documents", zap.Error(err))
+	return &failure{http.StatusServiceUnavailable, "store_unavailable", "the document cannot be reached at this moment: ask again later", c.cfg.RetryAfter}
 }

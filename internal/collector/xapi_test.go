@@ -33,22 +33,28 @@ func withID(id string) string { return `,"id":"` + id + `"` }
 
 // memoryStore is a store of statements.
 type memoryStore struct {
-	mu    sync.Mutex
-	list  []*xapi.Stored
-	err   error
-	asked int
+	mu     sync.Mutex
+	list   []*xapi.Stored
+	voided []xapi.Voiding
+	err    error
+	asked  int
 }
 
-func (m *memoryStore) ByID(_ context.Context, tenant string, ids []string) (out []*xapi.Stored, err error) {
+func (m *memoryStore) ByID(_ context.Context, tenant string, ids []string) (known xapi.Known, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked++
 	for _, s := range m.list {
 		if s.Tenant == tenant && slices.Contains(ids, s.ID) {
-			out = append(out, s)
+			known.Statements = append(known.Statements, s)
 		}
 	}
-	return out, m.err
+	for _, v := range m.voided {
+		if slices.Contains(ids, v.Target) {
+			known.Voided = append(known.Voided, v)
+		}
+	}
+	return known, m.err
 }
 
 func (m *memoryStore) List(_ context.Context, q xapi.Query) ([]*xapi.Stored, error) {
@@ -349,8 +355,10 @@ func TestReadingStatements(t *testing.T) {
 	}
 	for query, code := range map[string]string{
 		"statementId=x": "bad_parameter", "statementId=" + lmsID + "&limit=1": "bad_parameter", "limit=x": "bad_parameter", "limit=-1": "bad_parameter",
-		"since=x": "bad_parameter", "ascending=x": "bad_parameter", "after=x": "bad_parameter", "verb=urn:x": "bad_parameter", "attachments=true": "bad_parameter",
-		"format=ids": "bad_parameter", "nope=1": "bad_parameter", "voidedStatementId=" + lmsID: "bad_parameter",
+		"since=x": "bad_parameter", "ascending=x": "bad_parameter", "after=x": "bad_parameter", "verb=x": "bad_parameter", "attachments=true": "bad_parameter",
+		"format=ids": "bad_parameter", "nope=1": "bad_parameter", "voidedStatementId=x": "bad_parameter",
+		"voidedStatementId=" + lmsID + "&statementId=" + lmsID: "bad_parameter", "agent=x": "bad_parameter", "agent=%7B%7D": "bad_parameter",
+		"registration=x": "bad_parameter", "activity=x": "bad_parameter", "related_agents=1": "bad_parameter", "verb=urn:x&statementId=" + lmsID: "bad_parameter",
 	} {
 		r.lms("GET", "statements?"+query, "", nil)
 		r.refused(http.StatusBadRequest, code)

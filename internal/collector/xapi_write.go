@@ -24,6 +24,11 @@ type xapiBatch struct {
 	ids     []string // lower case
 	made    []bool   // the id was made here, so nobody can know it
 	fresh   []fresh
+	// void is who voids which statements: what the request's own statements say, and
+	// what was said before of statements that only come now.
+	void map[string]voiding // by the id of what is voided
+	// partner is whose events the accepted statements are, by id.
+	partner map[string]string
 }
 
 // fresh is a statement that is to be published.
@@ -48,7 +53,7 @@ func (c *Collector) xapiWrite(call *xapiCall) (xapiAnswer, *failure) {
 	}
 	defer body.release()
 	c.metrics.bodyBytes.Add(float64(len(body.bytes)))
-	b := &xapiBatch{arrival: c.arrivalOf(call.r, call.key)}
+	b := &xapiBatch{arrival: c.arrivalOf(call.r, call.key), void: map[string]voiding{}}
 	b.arrival.source = event.SourceXAPI
 	var err error
 	b.items, err = xapi.Split(body.bytes, c.cfg.BatchEventsMax)
@@ -62,8 +67,14 @@ func (c *Collector) xapiWrite(call *xapiCall) (xapiAnswer, *failure) {
 	if fail := c.xapiCheck(call.r.Context(), b, putID); fail != nil {
 		return nil, fail
 	}
+	if fail := b.mayVoid(); fail != nil {
+		return nil, fail
+	}
 	defer func() { c.xapiSettle(b, false) }() // does nothing to what was settled before
 	if fail := c.xapiBegin(call.r.Context(), b); fail != nil {
+		return nil, fail
+	}
+	if fail := c.xapiTargets(call.r.Context(), b); fail != nil {
 		return nil, fail
 	}
 	kept, fail := c.xapiPublish(call.r.Context(), b)
@@ -228,15 +239,18 @@ func (c *Collector) xapiKnown(ctx context.Context, b *xapiBatch) map[string]*xap
 	if len(ids) == 0 {
 		return nil
 	}
-	found, err := c.askStore(ctx, func(ctx context.Context, s Statements) ([]*xapi.Stored, error) {
-		return s.ByID(ctx, b.arrival.key.Tenant, ids)
-	})
+	found, err := c.askByID(ctx, b.arrival.key.Tenant, ids)
 	if err != nil {
 		c.log.Warn("asking for known statements", zap.Error(err), zap.String("key_id", b.arrival.key.ID))
 	}
-	known := make(map[string]*xapi.Stored, len(found))
-	for _, s := range found {
+	known := make(map[string]*xapi.Stored, len(found.Statements))
+	for _, s := range found.Statements {
 		known[s.ID] = s
+	}
+	for _, v := range found.Voided {
+		if v.Portal == b.arrival.key.Portal && known[v.Target] == nil {
+			b.void[v.Target] = voiding{by: v.By}
+		}
 	}
 	return known
 }
@@ -255,24 +269,18 @@ func (c *Collector) xapiConflict(ctx context.Context, b *xapiBatch, i int) *fail
 // xapiPublish makes the new statements durable, as events or as rejects, whose
 // number it gives.
 func (c *Collector) xapiPublish(ctx context.Context, b *xapiBatch) (kept int, fail *failure) {
-	drafts := make([]draft, 0, len(b.fresh))
+	internal := func(err error) *failure {
+		c.log.Error("mapping statements", zap.Error(err))
+		return &failure{http.StatusInternalServerError, "internal", "a statement could not be mapped: this is a fault of the server", 0}
+	}
 	p := c.parsers.get()
 	defer func() {
 		p.reset(nil)
 		c.parsers.put(p)
 	}()
-	for _, f := range b.fresh {
-		item := &b.items[f.item]
-		mapped, err := c.xapi.mapper.Map(item.Statement, item.Raw, b.ids[f.item], f.at.Time)
-		if err != nil {
-			return 0, &failure{http.StatusInternalServerError, "internal", "a statement could not be mapped: this is a fault of the server", 0}
-		}
-		d := p.each([][]byte{mapped.Envelope})[0]
-		d.original = item.Raw
-		if mapped.Unmapped != "" && !b.arrival.tenant.AllowCustom {
-			d.problem = &event.Problem{Code: event.CodeUnknownType, Pointer: "/verb/id", Message: mapped.Unmapped}
-		}
-		drafts = append(drafts, d)
+	drafts, err := c.xapiDrafts(b, p)
+	if err != nil {
+		return 0, internal(err)
 	}
 	out := c.judge(drafts, b.arrival)
 	if c.cfg.XAPI.Strict && len(out.rejected) > 0 {
@@ -284,15 +292,54 @@ func (c *Collector) xapiPublish(ctx context.Context, b *xapiBatch) (kept int, fa
 		return 0, &failure{http.StatusBadRequest, "statement_not_counted", fmt.Sprintf("statement %d: %s; no statement of the request was taken",
 			b.fresh[r.index].item, r.problem.Error()), 0}
 	}
+	if err := c.xapiVoid(b, out, p); err != nil {
+		return 0, internal(err)
+	}
+	b.partner = make(map[string]string, len(out.accepted))
+	for _, e := range out.accepted {
+		b.partner[e.ID] = e.PartnerID
+	}
 	return len(out.rejected), c.publish(ctx, out, b.arrival)
+}
+
+// xapiDrafts maps the new statements.
+func (c *Collector) xapiDrafts(b *xapiBatch, p *parser) ([]draft, error) {
+	drafts := make([]draft, 0, len(b.fresh))
+	for _, f := range b.fresh {
+		item := &b.items[f.item]
+		mapped, err := c.xapi.mapper.Map(item.Statement, item.Raw, b.ids[f.item], f.at.Time)
+		if err != nil {
+			return nil, err
+		}
+		d := p.each([][]byte{mapped.Envelope})[0]
+		d.original = item.Raw
+		if mapped.Unmapped != "" && !b.arrival.tenant.AllowCustom {
+			d.problem = &event.Problem{Code: event.CodeUnknownType, Pointer: "/verb/id", Message: mapped.Unmapped}
+		}
+		if target := item.Statement.VoidedTarget(); target != "" {
+			d.ours = true
+			if known := b.void[target].target; known != nil && known.Partner != "" {
+				d.event.PartnerID = known.Partner // it belongs to the event that it takes back
+			}
+		}
+		drafts = append(drafts, d)
+	}
+	return drafts, nil
 }
 
 // xapiSettle tells memory what became of the statements.
 func (c *Collector) xapiSettle(b *xapiBatch, durable bool) {
 	for _, f := range b.fresh {
 		if durable || f.own {
-			c.xapi.recent.Settle(f.at, durable)
+			c.xapi.recent.Settle(f.at, durable, b.partner[f.at.ID])
 		}
 	}
 	b.fresh = nil
+	if !durable {
+		return
+	}
+	key := b.arrival.key
+	for target, v := range b.void {
+		c.xapi.recent.Void(key.Tenant, xapi.Voiding{Portal: key.Portal, Target: target, By: v.by})
+	}
 }

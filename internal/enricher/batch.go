@@ -60,16 +60,14 @@ func (b *batch) isEmpty() bool { return len(b.fetched) == 0 }
 
 // decoder turns records into rows. It is not safe for concurrent use.
 type decoder struct {
-	agents    *enrich.AgentParser
+	worker    *enrich.Worker
 	extractor *enrich.Extractor
-	steps     []string // what is applied to an event with a user agent
+	event     event.Event     // the one at hand
+	enriched  enrich.Enriched // of its row
 }
 
-func newDecoder(agents *enrich.AgentParser) *decoder {
-	return &decoder{
-		agents: agents, extractor: enrich.NewExtractor(),
-		steps: []string{enrich.StepUserAgent, enrich.StepBot},
-	}
+func newDecoder(chain *enrich.Chain) *decoder {
+	return &decoder{worker: chain.Worker(), extractor: enrich.NewExtractor()}
 }
 
 // add takes all records of a fetched batch into b. What cannot be decoded or
@@ -77,6 +75,7 @@ func newDecoder(agents *enrich.AgentParser) *decoder {
 func (d *decoder) add(b *batch, in kafkabus.Batch) {
 	b.fetched = append(b.fetched, in)
 	b.bytes += in.Bytes
+	d.worker.Refresh()
 	for i := range in.Records {
 		record := &in.Records[i]
 		if problem := d.row(b, record); problem != nil {
@@ -95,8 +94,8 @@ const (
 
 // row appends the record's event, or says why it cannot.
 func (d *decoder) row(b *batch, record *kafkabus.Record) *event.Problem {
-	e, err := event.UnmarshalCloudEvent(record.Value)
-	if err != nil {
+	e := &d.event
+	if err := event.DecodeCloudEvent(record.Value, e); err != nil {
 		return &event.Problem{Code: event.CodeUndecodable, Message: err.Error()}
 	}
 	if y := e.Time.Year(); y > dayYearMax {
@@ -105,19 +104,26 @@ func (d *decoder) row(b *batch, record *kafkabus.Record) *event.Problem {
 	if y := e.ReceivedAt.Year(); y < receivedYearMin || y > receivedYearMax {
 		return &event.Problem{Code: event.CodeUnstorable, Pointer: "/receivedat", Message: fmt.Sprintf("year %d is outside %d–%d", y, receivedYearMin, receivedYearMax)}
 	}
-	var agent enrich.Agent
-	var steps []string
-	if e.Context.UserAgent != "" {
-		agent, steps = d.agents.Parse(e.Context.UserAgent), d.steps
-	}
 	fields := d.extractor.Extract(e.Type, e.Data)
-	b.columns.append(e, record.Value, agent, steps, &fields)
+	d.worker.Enrich(e, &fields, &d.enriched)
+	b.columns.append(e, record.Value, &fields, &d.enriched)
 	b.records = append(b.records, record)
-	b.dirty[dayKey{tenant: e.Tenant, partnerID: e.PartnerID, day: dayOf(e.Time)}] = struct{}{}
+	b.markDay(e)
 	if b.oldest.IsZero() || e.ReceivedAt.Before(b.oldest) {
 		b.oldest = e.ReceivedAt
 	}
 	return nil
+}
+
+// markDay notes the day of an event. The texts of a new key are copied: those of an event
+// share the memory of its whole record.
+func (b *batch) markDay(e *event.Event) {
+	key := dayKey{tenant: e.Tenant, partnerID: e.PartnerID, day: dayOf(e.Time)}
+	if _, ok := b.dirty[key]; ok {
+		return
+	}
+	key.tenant, key.partnerID = strings.Clone(key.tenant), strings.Clone(key.partnerID)
+	b.dirty[key] = struct{}{}
 }
 
 // dirtyColumns are rows of dirty_days.

@@ -92,7 +92,7 @@ func wholeNames() [wholeCount]string {
 // from batch to batch.
 type columns struct {
 	rows  int
-	text  [textCount][]string
+	text  [textCount]chstore.Texts
 	whole [wholeCount][]uint32
 
 	day, time, receivedAt  []time.Time
@@ -106,10 +106,11 @@ type columns struct {
 	responseS              []*uint32
 	nps                    []*uint8
 	ver                    []uint64
+	enriched               enrichedColumns
 }
 
 // append adds the row of an event. value is the record's value, the event's bytes.
-func (c *columns) append(e *event.Event, value []byte, agent enrich.Agent, steps []string, f *enrich.Fields) {
+func (c *columns) append(e *event.Event, value []byte, f *enrich.Fields, r *enrich.Enriched) {
 	ctx := &e.Context
 	title := ctx.Title
 	if title == "" {
@@ -117,20 +118,20 @@ func (c *columns) append(e *event.Event, value []byte, agent enrich.Agent, steps
 	}
 	text := [textCount]string{
 		textTenant: e.Tenant, textPartnerID: e.PartnerID, textID: e.ID, textType: string(e.Type), textPortal: e.Portal,
-		textSource: string(e.Source), textKeyID: e.KeyID, textUserID: e.UserID, textAnonymousID: e.AnonymousID,
-		textSessionID: e.SessionID, textIP: e.IP, textURL: ctx.URL, textReferrer: ctx.Referrer, textTitle: title,
+		textSource: string(e.Source), textKeyID: e.KeyID, textUserID: r.UserID, textAnonymousID: e.AnonymousID,
+		textSessionID: e.SessionID, textIP: r.IP, textURL: r.URL, textReferrer: r.Referrer, textTitle: title,
 		textUserAgent: ctx.UserAgent, textLocale: ctx.Locale, textTimezone: ctx.Timezone, textScreen: ctx.Screen,
-		textUTMSource: ctx.UTMSource, textUTMMedium: ctx.UTMMedium, textUTMCampaign: ctx.UTMCampaign,
-		textUTMTerm: ctx.UTMTerm, textUTMContent: ctx.UTMContent, textDevice: agent.Device, textOS: agent.OS,
-		textBrowser: agent.Browser, textViewID: f.ViewID, textPath: f.Path, textContentID: f.ContentID,
+		textUTMSource: r.UTMSource, textUTMMedium: r.UTMMedium, textUTMCampaign: r.UTMCampaign,
+		textUTMTerm: r.UTMTerm, textUTMContent: r.UTMContent, textDevice: r.Agent.Device, textOS: r.Agent.OS,
+		textBrowser: r.Agent.Browser, textViewID: f.ViewID, textPath: f.Path, textContentID: f.ContentID,
 		textContentKind: f.ContentKind, textPlaybookID: f.PlaybookID, textEntrySource: f.EntrySource,
 		textChannel: f.Channel, textSearchID: f.SearchID, textQuery: f.Query, textCourseID: f.CourseID,
 		textLeadID: f.LeadID, textDealID: f.DealID, textStage: f.Stage, textPrevStage: f.PrevStage,
 		textCurrency: f.Currency, textInfluence: f.Influence, textPhase: f.Phase, textSurveyID: f.SurveyID,
-		textData: string(e.Data),
+		textData: string(r.Data),
 	}
 	for i := range text {
-		c.text[i] = append(c.text[i], text[i])
+		c.text[i].Append(text[i])
 	}
 	whole := [wholeCount]uint32{
 		wholeWords: f.Words, wholePages: f.Pages, wholeDurationS: f.DurationS, wholeEngagedMS: f.EngagedMS,
@@ -142,9 +143,9 @@ func (c *columns) append(e *event.Event, value []byte, agent enrich.Agent, steps
 	c.day = append(c.day, dayOf(e.Time))
 	c.time = append(c.time, e.Time)
 	c.receivedAt = append(c.receivedAt, e.ReceivedAt)
-	c.internal = append(c.internal, e.Internal)
-	c.isBot = append(c.isBot, agent.Bot)
-	c.enrichments = append(c.enrichments, steps)
+	c.internal = append(c.internal, r.Internal)
+	c.isBot = append(c.isBot, r.IsBot)
+	c.enrichments = append(c.enrichments, r.Steps)
 	c.maxScrollPct = append(c.maxScrollPct, f.MaxScrollPct)
 	c.mediaPct = append(c.mediaPct, f.MediaPct)
 	c.progress = append(c.progress, f.Progress)
@@ -156,18 +157,20 @@ func (c *columns) append(e *event.Event, value []byte, agent enrich.Agent, steps
 	c.responseS = append(c.responseS, f.ResponseS)
 	c.nps = append(c.nps, f.NPS)
 	c.ver = append(c.ver, version(e.ReceivedAt, value))
+	c.enriched.append(r)
 	c.rows++
 }
 
 // list gives the rows [low, high) as the store takes them.
 func (c *columns) list(low, high int) []chstore.Column {
-	out := make([]chstore.Column, 0, textCount+wholeCount+17)
+	out := make([]chstore.Column, 0, textCount+wholeCount+17+enrichedTextCount+2)
 	for i, name := range textNames() {
-		out = append(out, chstore.Column{Name: name, Values: c.text[i][low:high]})
+		out = append(out, chstore.Column{Name: name, Values: c.text[i].Range(low, high)})
 	}
 	for i, name := range wholeNames() {
 		out = append(out, chstore.Column{Name: name, Values: c.whole[i][low:high]})
 	}
+	out = c.enriched.list(out, low, high)
 	return append(out,
 		chstore.Column{Name: "day", Values: c.day[low:high]},
 		chstore.Column{Name: "time", Values: c.time[low:high]},
@@ -192,7 +195,7 @@ func (c *columns) list(low, high int) []chstore.Column {
 // reset empties the columns and keeps their memory.
 func (c *columns) reset() {
 	for i := range c.text {
-		c.text[i] = empty(c.text[i])
+		c.text[i].Reset()
 	}
 	for i := range c.whole {
 		c.whole[i] = empty(c.whole[i])
@@ -203,6 +206,7 @@ func (c *columns) reset() {
 	c.scoreScaled, c.marginPct = empty(c.scoreScaled), empty(c.marginPct)
 	c.dueAt, c.expiresAt, c.amount = empty(c.dueAt), empty(c.expiresAt), empty(c.amount)
 	c.responseS, c.nps, c.ver = empty(c.responseS), empty(c.nps), empty(c.ver)
+	c.enriched.reset()
 	c.rows = 0
 }
 

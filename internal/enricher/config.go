@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"partnerpulse/internal/chstore"
+	"partnerpulse/internal/enrich"
 	"partnerpulse/internal/kafkabus"
 )
 
@@ -72,7 +73,8 @@ type Publisher interface {
 
 // Deps is what the enricher works with.
 type Deps struct {
-	Source    Source    // of kafkabus.TopicEvents
-	Store     Store     // with the tables events and dirty_days
-	Publisher Publisher // of kafkabus.TopicRejects
+	Source    Source        // of kafkabus.TopicEvents
+	Store     Store         // with the tables events and dirty_days
+	Publisher Publisher     // of kafkabus.TopicRejects
+	Chain     *enrich.Chain // nil: enrich.Default
 }

@@ -19,16 +19,19 @@ type Enricher struct {
 	deps    Deps
 	log     *zap.Logger
 	metrics *metrics
-	agents  *enrich.AgentParser
+	chain   *enrich.Chain
 	free    chan *batch // the two batches: one is filled while the other is flushed
 }
 
 // New makes an enricher; Run starts it.
 func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) *Enricher {
 	cfg = cfg.withDefaults()
+	if deps.Chain == nil {
+		deps.Chain = enrich.Default()
+	}
 	e := &Enricher{
 		cfg: cfg, deps: deps, log: log, metrics: newMetrics(reg),
-		agents: enrich.NewAgentParser(cfg.AgentCacheSize), free: make(chan *batch, 2),
+		chain: deps.Chain, free: make(chan *batch, 2),
 	}
 	for range cap(e.free) {
 		e.free <- newBatch()
@@ -80,7 +83,7 @@ func (e *Enricher) consume(ctx context.Context, g kafkabus.Generation) error {
 // returns when the generation has ended, dropping what it holds, or after
 // handing over everything when fetching has ended.
 func (e *Enricher) fill(ctx context.Context, g kafkabus.Generation, full chan<- *batch) {
-	d := newDecoder(e.agents)
+	d := newDecoder(e.chain)
 	age := time.NewTimer(e.cfg.FlushAgeMax)
 	defer age.Stop()
 	b := <-e.free

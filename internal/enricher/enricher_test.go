@@ -56,18 +56,19 @@ func TestAnEventBecomesARow(t *testing.T) {
 			"ip": "203.0.113.0", "url": "https://portal.example/doc", "title": "Doc", "locale": "de-DE",
 			"device": "desktop", "os": "Windows", "browser": "Chrome", "is_bot": false, "internal": false,
 			"view_id": "v1", "content_id": "c1", "engaged_ms": uint32(45000), "max_scroll_pct": uint8(87), "data": string(e.Data),
+			"url_host": "portal.example", "url_path": "/doc", "referrer_kind": "direct", "clock_skew_ms": int64(1000), "is_datacentre": false,
 		} {
 			if row[column] != want {
 				t.Errorf("%s is %v, want %v", column, row[column], want)
 			}
 		}
-		if !slices.Equal(row["enrichments"].([]string), []string{"user_agent/1", "bot/1"}) {
+		if !slices.Equal(row["enrichments"].([]string), []string{"ip/1", "user_agent/1", "bot/2", "url/1", "referrer/1", "clock/1"}) {
 			t.Errorf("enrichments are %v", row["enrichments"])
 		}
 		if b := store.rows["e2"]; b["is_bot"] != true || b["device"] != "bot" || !b["amount"].(decimal.Decimal).Equal(decimal.RequireFromString("48000.5")) {
 			t.Errorf("bot's row is %v", b)
 		}
-		if s := store.rows["e3"]; s["title"] != "From data" || len(s["enrichments"].([]string)) != 0 || s["device"] != "" {
+		if s := store.rows["e3"]; s["title"] != "From data" || !slices.Equal(s["enrichments"].([]string), []string{"ip/1", "bot/2", "clock/1"}) || s["device"] != "" {
 			t.Errorf("row without context is %v", s)
 		}
 		if g.committed(0) != 3 || len(store.marks) != 1 || store.marks["demo/p-0001 2026-11-03"] == 0 {

@@ -46,10 +46,15 @@ func (s *fakeStore) InsertColumns(ctx context.Context, table string, cols []chst
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls++
-	n := reflect.ValueOf(cols[0].Values).Len()
+	n := cols[0].Len()
 	if s.fail != nil {
 		if err := s.fail(table, n); err != nil {
 			return err
+		}
+	}
+	for i, c := range cols {
+		if texts, ok := c.Values.(*chstore.Texts); ok {
+			cols[i].Values = texts.Strings()
 		}
 	}
 	rows := make([]map[string]any, n)

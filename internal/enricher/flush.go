@@ -11,6 +11,7 @@ import (
 
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/event"
+	"partnerpulse/internal/fault"
 	"partnerpulse/internal/kafkabus"
 )
 
@@ -37,13 +38,16 @@ func (e *flusher) flush(ctx context.Context, b *batch) error {
 	if err := e.storeEvents(ctx, b); err != nil {
 		return err
 	}
+	fault.Point(fault.EnricherInserted)
 	if err := e.markDirty(ctx, b); err != nil {
 		return err
 	}
 	if err := e.publishRejects(ctx, b); err != nil {
 		return err
 	}
+	fault.Point(fault.EnricherMarked)
 	e.commit(b)
+	fault.Point(fault.EnricherCommitted)
 	return nil
 }
 

@@ -172,9 +172,9 @@ func TestRecordsBecomeRowsInClickHouse(t *testing.T) {
 	})
 	stop()
 	day := time.Date(2026, 11, 3, 0, 0, 0, 0, time.UTC)
-	both := []string{"user_agent/1", "bot/1"}
+	all := []string{"ip/1", "user_agent/1", "bot/2", "url/1", "referrer/1", "clock/1"}
 	chrome := stored{Tenant: "demo", PartnerID: "p-0001", Day: day, Time: view.Time, Device: "desktop", OS: "Windows", Browser: "Chrome",
-		Enrichments: both, Amount: "0", IP: "203.0.113.0"}
+		Enrichments: all, Amount: "0", IP: "203.0.113.0"}
 	want := []stored{chrome, chrome, chrome, chrome}
 	want[0].ID, want[0].Type, want[0].Data = "e1", "content.engaged", string(view.Data)
 	want[0].ViewID, want[0].EngagedMS, want[0].MaxScrollPct = "v1", 45000, 87
@@ -183,7 +183,7 @@ func TestRecordsBecomeRowsInClickHouse(t *testing.T) {
 	want[2].Day, want[2].ScoreScaled, want[2].Progress = time.Date(2025, 2, 28, 0, 0, 0, 0, time.UTC), ptr(float32(0.5)), 1
 	want[2].ExpiresAt = "2027-02-27 23:00:00.000"
 	want[3].ID, want[3].Type, want[3].NPS, want[3].Data = "e4", "survey.nps_answered", ptr(uint8(0)), string(answered.Data)
-	want[3].Device, want[3].OS, want[3].Browser, want[3].Enrichments = "", "", "", []string{}
+	want[3].Device, want[3].OS, want[3].Browser, want[3].Enrichments = "", "", "", []string{"ip/1", "bot/2", "clock/1"}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Error(diff)
 	}

@@ -52,19 +52,40 @@ type wire struct {
 // nothing the primary key needs is missing. Unknown attributes are ignored, so
 // that a newer collector can add one. The event aliases b through Data.
 func UnmarshalCloudEvent(b []byte) (*Event, error) {
+	e := new(Event)
+	if err := DecodeCloudEvent(b, e); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// DecodeCloudEvent is UnmarshalCloudEvent into an event that the caller may use again;
+// after an error it holds nothing of use.
+func DecodeCloudEvent(b []byte, e *Event) error {
+	if decodePlain(b, e) {
+		return nil
+	}
+	return decodeAny(b, e)
+}
+
+// specVersion is the version of CloudEvents that is read and written.
+const specVersion = "1.0"
+
+// decodeAny decodes every form of JSON.
+func decodeAny(b []byte, e *Event) error {
 	var w wire
 	if err := json.Unmarshal(b, &w); err != nil {
-		return nil, fmt.Errorf("decoding CloudEvent: %w", err)
+		return fmt.Errorf("decoding CloudEvent: %w", err)
 	}
 	at, err := time.Parse(time.RFC3339, w.Time)
 	if err != nil {
-		return nil, fmt.Errorf("decoding time: %w", err)
+		return fmt.Errorf("decoding time: %w", err)
 	}
 	received, err := time.Parse(time.RFC3339, w.ReceivedAt)
 	if err != nil {
-		return nil, fmt.Errorf("decoding receivedat: %w", err)
+		return fmt.Errorf("decoding receivedat: %w", err)
 	}
-	e := &Event{
+	*e = Event{
 		ID: w.ID, Type: w.Type, Time: at.UTC(), PartnerID: w.Subject, UserID: w.UserID,
 		AnonymousID: w.AnonymousID, SessionID: w.SessionID, Internal: w.Internal,
 		Context: Context{
@@ -75,10 +96,10 @@ func UnmarshalCloudEvent(b []byte) (*Event, error) {
 		Data: w.Data, Tenant: w.Tenant, Portal: w.Portal, ReceivedAt: received.UTC(), Source: w.Via,
 		IP: w.IP, KeyID: w.KeyID,
 	}
-	if w.SpecVersion != "1.0" {
-		return nil, fmt.Errorf("%w: specversion %q is not 1.0", ErrIncomplete, w.SpecVersion)
+	if w.SpecVersion != specVersion {
+		return fmt.Errorf("%w: specversion %q is not 1.0", ErrIncomplete, w.SpecVersion)
 	}
-	return e, e.validate()
+	return e.validate()
 }
 
 // validate checks the frozen fields.

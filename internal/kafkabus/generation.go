@@ -10,6 +10,8 @@ import (
 	"github.com/segmentio/kafka-go"
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
+
+	"partnerpulse/internal/fault"
 )
 
 // TopicPartition names one partition.
@@ -193,6 +195,7 @@ func (g *generation) Commit(offsets Offsets) error {
 		}
 		return fmt.Errorf("committing offsets: %w", err)
 	}
+	fault.Point(fault.CommitSent)
 	for topic, partitions := range request {
 		for partition, offset := range partitions {
 			tp := TopicPartition{Topic: topic, Partition: partition}

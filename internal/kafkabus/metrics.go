@@ -29,6 +29,7 @@ type producerMetrics struct {
 	records *prometheus.CounterVec
 	bytes   *prometheus.CounterVec
 	seconds prometheus.Histogram
+	retries prometheus.Counter
 }
 
 func newProducerMetrics(reg prometheus.Registerer) *producerMetrics {
@@ -42,6 +43,9 @@ func newProducerMetrics(reg prometheus.Registerer) *producerMetrics {
 		seconds: register(reg, prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: metricPrefix + "publish_seconds", Help: "Time from Publish to its answer.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
+		})),
+		retries: register(reg, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: metricPrefix + "publish_retries_total", Help: "Batches of a partition that are sent again.",
 		})),
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 	"time"
@@ -21,15 +20,13 @@ type ProducerConfig struct {
 	// BatchTimeout is how long a record waits for company before it is sent;
 	// it is added to the latency of a lone Publish. Default 2 ms.
 	BatchTimeout time.Duration `yaml:"batch_timeout"`
-	// BatchRowsMax is the most records in one request to one partition. kafka-go
-	// allocates and clears room for that many before each request, 152 bytes a record,
-	// so a large value is paid for by every small request. Default 256.
+	// BatchRowsMax is the most records of one partition in one request. Default 5,000.
 	BatchRowsMax int `yaml:"batch_rows_max"`
-	// BatchBytesMax bounds one request to one partition, and so one record,
+	// BatchBytesMax bounds what one request has of one partition, and so one record,
 	// before compression. It must stay below the broker's message.max.bytes.
 	// Default 900 kB.
 	BatchBytesMax int64 `yaml:"batch_bytes_max"`
-	// AttemptsMax is how often a request is tried on errors that may pass. Default 5.
+	// AttemptsMax is how often a record is sent on errors that may pass. Default 5.
 	AttemptsMax int `yaml:"attempts_max"`
 	// WriteTimeout bounds one attempt. Default 10 s.
 	WriteTimeout time.Duration `yaml:"write_timeout"`
@@ -45,7 +42,7 @@ func (c ProducerConfig) withDefaults() ProducerConfig {
 		c.BatchTimeout = 2 * time.Millisecond
 	}
 	if c.BatchRowsMax <= 0 {
-		c.BatchRowsMax = 256
+		c.BatchRowsMax = 5000
 	}
 	if c.BatchBytesMax <= 0 {
 		c.BatchBytesMax = 900_000
@@ -93,8 +90,9 @@ type Producer struct {
 	log       *zap.Logger
 	metrics   *producerMetrics
 	openOnce  sync.Once
+	closeOnce sync.Once
 	openErr   error
-	writer    *kafka.Writer
+	sender    *sender
 	transport *kafka.Transport
 }
 
@@ -108,23 +106,9 @@ func (p *Producer) open() error {
 		if p.transport, p.openErr = p.cfg.transport(); p.openErr != nil {
 			return
 		}
-		p.writer = &kafka.Writer{
-			Addr:                   kafka.TCP(p.cfg.Brokers...),
-			Balancer:               ownerBalancer{},
-			MaxAttempts:            p.cfg.AttemptsMax,
-			WriteBackoffMin:        attemptPauseMin,
-			WriteBackoffMax:        attemptPauseMax,
-			BatchSize:              p.cfg.BatchRowsMax,
-			BatchBytes:             p.cfg.BatchBytesMax,
-			BatchTimeout:           p.cfg.BatchTimeout,
-			ReadTimeout:            p.cfg.WriteTimeout,
-			WriteTimeout:           p.cfg.WriteTimeout,
-			RequiredAcks:           kafka.RequireAll,
-			Compression:            kafka.Zstd,
-			AllowAutoTopicCreation: false,
-			Transport:              p.transport,
-			ErrorLogger:            debugLogger(p.log),
-		}
+		p.transport.MetadataTTL = layoutAge
+		p.sender = newSender(p.cfg, p.transport, p.metrics.retries.Inc)
+		go p.sender.run()
 	})
 	return p.openErr
 }
@@ -151,26 +135,25 @@ func (p *Producer) publish(ctx context.Context, msgs []Message) *PublishError {
 	if err := p.open(); err != nil {
 		return allFailed(len(msgs), err)
 	}
-	out := make([]kafka.Message, 0, len(msgs))
+	out := msgs
 	var tooLarge []int
 	var origin []int // index in msgs of each record of out; nil while equal
 	for i := range msgs {
 		m := &msgs[i]
 		if size := int64(len(m.Key) + len(m.Value) + recordOverheadBytes); size > p.cfg.BatchBytesMax {
 			if tooLarge == nil {
-				origin = indices(i)
+				origin, out = indices(i), slices.Clone(msgs[:i])
 			}
 			tooLarge = append(tooLarge, i)
 			continue
 		}
 		if tooLarge != nil {
-			origin = append(origin, i)
+			origin, out = append(origin, i), append(out, *m)
 		}
-		out = append(out, kafka.Message{Topic: m.Topic, Key: m.Key, Value: m.Value})
 	}
 	var err error
 	if len(out) > 0 {
-		err = p.write(ctx, out)
+		err = p.send(ctx, out)
 	}
 	return publishError(err, len(msgs), origin, tooLarge)
 }
@@ -181,15 +164,15 @@ const (
 	attemptPauseMax = time.Second
 )
 
-// write hands the records to kafka-go, which repeats failed requests itself. It
-// does not repeat the search for the partitions, so that is done here: an error
-// that is not per record means that nothing was sent.
-func (p *Producer) write(ctx context.Context, out []kafka.Message) error {
+// send finds the records' partitions, repeating that while it may pass, and sends them.
+func (p *Producer) send(ctx context.Context, msgs []Message) error {
 	pause := attemptPauseMin
 	for attempt := 1; ; attempt++ {
-		err := p.writer.WriteMessages(ctx, out...)
-		var each kafka.WriteErrors
-		if err == nil || attempt >= p.cfg.AttemptsMax || ctx.Err() != nil || errors.As(err, &each) || errors.Is(err, io.ErrClosedPipe) {
+		at, err := p.partitions(ctx, msgs)
+		if err == nil {
+			return p.sender.publish(ctx, msgs, at)
+		}
+		if attempt >= p.cfg.AttemptsMax || ctx.Err() != nil {
 			return err
 		}
 		sleep(ctx, pause)
@@ -197,13 +180,26 @@ func (p *Producer) write(ctx context.Context, out []kafka.Message) error {
 	}
 }
 
-// publishError translates kafka-go's answer about the records that were sent.
+// partitions gives the partition of each record.
+func (p *Producer) partitions(ctx context.Context, msgs []Message) ([]int, error) {
+	at := make([]int, len(msgs))
+	var l *layout
+	for i := range msgs {
+		if i == 0 || msgs[i].Topic != msgs[i-1].Topic {
+			var err error
+			if l, err = p.sender.layouts.of(ctx, msgs[i].Topic); err != nil {
+				return nil, err
+			}
+		}
+		at[i] = ownerBalancer{}.Balance(kafka.Message{Key: msgs[i].Key}, l.partitions...)
+	}
+	return at, nil
+}
+
+// publishError adds the records that were not sent to the answer about the others.
 func publishError(err error, total int, origin, tooLarge []int) *PublishError {
 	if err == nil && tooLarge == nil {
 		return nil
-	}
-	if errors.Is(err, io.ErrClosedPipe) {
-		err = ErrClosed
 	}
 	result := &PublishError{Total: total, Failed: tooLarge}
 	if tooLarge != nil {
@@ -213,18 +209,12 @@ func publishError(err error, total int, origin, tooLarge []int) *PublishError {
 		return result
 	}
 	result.Err = err
-	var each kafka.WriteErrors
+	var each *PublishError
 	if !errors.As(err, &each) {
 		return allFailed(total, err)
 	}
-	result.Err = nil
-	for i, cause := range each {
-		if cause == nil {
-			continue
-		}
-		if result.Err == nil {
-			result.Err = cause
-		}
+	result.Err = each.Err
+	for _, i := range each.Failed {
 		if origin != nil {
 			i = origin[i]
 		}
@@ -250,13 +240,10 @@ func indices(n int) []int {
 // Close sends what concurrent calls still wait for and closes the connections.
 func (p *Producer) Close() error {
 	p.openOnce.Do(func() { p.openErr = ErrClosed })
-	if p.writer == nil {
+	if p.sender == nil {
 		return nil
 	}
-	err := p.writer.Close()
+	p.closeOnce.Do(p.sender.close)
 	p.transport.CloseIdleConnections()
-	if err != nil {
-		return fmt.Errorf("closing the producer: %w", err)
-	}
 	return nil
 }

@@ -1,28 +1,29 @@
 // Package tracker holds the browser tracker: tracker.js, a hand-written script
-// without dependencies or build step, and the form in which it is served.
+// without dependencies, and the form in which it is served.
 package tracker
 
 import (
 	"bytes"
 	_ "embed"
+	"fmt"
+
+	"github.com/tdewolff/minify/v2"
+	"github.com/tdewolff/minify/v2/js"
 )
 
 //go:embed tracker.js
 var source []byte
 
-// Script gives tracker.js as it is served: the source without indentation, empty
-// lines and lines that are only a // comment. Everything else is byte for byte the
-// source, which therefore must not hold a string that runs over several lines.
-func Script() []byte {
-	out := make([]byte, 0, len(source))
-	for line := range bytes.Lines(source) {
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 || bytes.HasPrefix(line, []byte("//")) {
-			continue
-		}
-		out = append(append(out, line...), '\n')
+// Script gives tracker.js as it is served: minified, which takes milliseconds, so
+// that no generated file has to be kept in step with the source.
+func Script() ([]byte, error) {
+	m := minify.New()
+	m.AddFunc("text/javascript", js.Minify)
+	out, err := m.Bytes("text/javascript", bytes.Clone(source)) // it writes into what it reads
+	if err != nil {
+		return nil, fmt.Errorf("minifying tracker.js: %w", err)
 	}
-	return out
+	return out, nil
 }
 
 //go:embed tracker.d.ts

@@ -35,6 +35,10 @@ export interface PartnerPulseOptions extends PartnerPulseIdentity {
   flushMs?: number;
   heartbeatMs?: number;
   retryMs?: number;
+  /** How soon the way back from a content makes the view a quick-back, in milliseconds. */
+  quickMs?: number;
+  /** A domain: a cookie there shares the visitor's id between its subdomains. None without it. */
+  cookie?: string;
 }
 
 export interface PartnerPulseContent {

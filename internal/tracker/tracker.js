@@ -1,9 +1,9 @@
 // PartnerPulse tracker
-// Events of partner engagement from a portal's pages. No cookies, no dependencies, nothing thrown into the page.
+// Events of partner engagement from a portal's pages. No cookies unless asked, no dependencies, nothing thrown into the page.
 //   <script src="https://collector/tracker.js" data-key="pp_web_…" data-partner="p-1" data-user="u-1"></script>
 (function (win, doc) {
   "use strict";
-  // Comments on lines of their own and indentation are left out of what is served (embed.go); nothing else is.
+  // What is served is minified from this (embed.go).
   // Invariant: an event leaves the queue only when the collector has answered for it. What has no answer is
   // stored and sent again with the same id, which the collector's side counts once.
   const early = win.partnerpulse;
@@ -11,7 +11,7 @@
 
   const BATCH = 20, BYTES = 60000, QUEUE = 200, SESSION = 18e5;
   const me = doc.currentScript, nav = win.navigator, root = doc.documentElement;
-  const opt = { flushMs: 2000, heartbeatMs: 15000, retryMs: 1000 };
+  const opt = { flushMs: 2000, heartbeatMs: 15000, retryMs: 1000, quickMs: 10000 };
   const listeners = [];
   let started = false;
 
@@ -61,10 +61,22 @@
     if (!started || said === false) return false;
     return said || (opt.consent !== "required" && (opt.dnt === "ignore" || !(nav.doNotTrack === "1" || nav.globalPrivacyControl)));
   };
+  // Only with the option cookie, a domain: then all its subdomains have the same visitor. Browsers end it after 400 days.
+  const cookie = (id, seconds) => {
+    const https = location.protocol === "https:" ? ";secure" : "";
+    if (opt.cookie) doc.cookie = name("anon") + "=" + id + ";domain=" + opt.cookie + ";path=/;samesite=lax;max-age=" + seconds + https;
+  };
   const anonymous = () => {
-    let id = get("anon");
-    if (!id) put("anon", (id = uuid()));
+    const stored = get("anon"), shared = opt.cookie && doc.cookie.match(name("anon") + "=([\\w-]+)");
+    const id = shared ? shared[1] : stored || uuid();
+    if (id !== stored) put("anon", id);
+    if (!shared) cookie(id, 3456e4);
     return id;
+  };
+  const stranger = () => {
+    put("anon", null);
+    put("session", null);
+    cookie("", 0);
   };
   // One session for all tabs; 30 minutes without an event, or another user, end it.
   const session = () => {
@@ -216,13 +228,27 @@
     }
     v.pct = Math.max(v.pct, Math.min(100, Math.floor(((top + view + 2) / height) * 100)));
   };
+  const report = (v) => emit("content.engaged", Object.assign({ view_id: v.id, content_id: v.content, engaged_ms: Math.round(v.ms), max_scroll_pct: v.pct }, v.more), v.id);
   const engaged = (v) => {
     measure(v);
     const key = v.pct + JSON.stringify(v.more);
     if (v.key === key && v.ms - v.sent < 100) return;
     v.key = key;
     v.sent = v.ms;
-    emit("content.engaged", Object.assign({ view_id: v.id, content_id: v.content, engaged_ms: Math.round(v.ms), max_scroll_pct: v.pct }, v.more), v.id);
+    report(v);
+  };
+  // A view was a quick-back if, soon after it began, the visitor is where he had come from.
+  const quick = (v) => {
+    const here = location.href;
+    return (v.more.quick_back = (now() - v.at < opt.quickMs && (here === v.from || here.split("#")[0] === v.from)) || undefined);
+  };
+  // A page cannot know where its visitor goes: the tab's next page tells.
+  const left = () => views[0] && put("left", views.map((v) => ({ id: v.id, content: v.content, ms: v.ms, pct: v.pct, more: v.more, at: v.at, from: v.from })), true);
+  const returned = () => {
+    const from = get("left", true);
+    if (!from) return;
+    put("left", null, true);
+    from.filter(quick).forEach(report);
   };
   const end = (v) => {
     account();
@@ -247,7 +273,7 @@
   const content = (c, el) => {
     if (!c.content_id) return;
     account();
-    const v = { el: el || c.element || root, marked: !!el, id: uuid(), content: c.content_id, ms: 0, sent: 0, pct: 0, more: {} };
+    const v = { el: el || c.element || root, marked: !!el, id: uuid(), content: c.content_id, ms: 0, sent: 0, pct: 0, more: {}, at: now(), from: referrer };
     const data = Object.assign({ view_id: v.id }, source(c.content_id), JSON.parse(JSON.stringify(Object.assign({}, c, { element: undefined }))));
     if (!data.words && !data.duration_s && !data.pages) data.words = ((v.el.innerText || "").match(/\S+/g) || []).length;
     if (!emit("content.viewed", data)) return;
@@ -273,6 +299,8 @@
     account();
     showPage();
     scan();
+    // Of a page that the browser kept, "pageshow" can come before "pagehide" of the page that was left.
+    returned();
     views.forEach(measure);
     if (mark - beat < opt.heartbeatMs) return;
     beat = mark;
@@ -300,6 +328,7 @@
     at = where();
     if (at.path === was.path && (how === "replaceState" || at.query === was.query)) return;
     referrer = was.href;
+    views.forEach(quick);
     newPage();
   };
   const patch = (how) => {
@@ -370,13 +399,14 @@
 
   const begin = () => {
     newPage();
+    returned();
     adopt();
   };
   const attach = () => {
     at = where();
     listen(win, "focus blur", () => { account(); if (!live) flush(); });
     listen(doc, "visibilitychange", () => { flush(); if (!visible() && !gone) send(true); });
-    listen(win, "pagehide", () => { flush(); gone = true; save(); beacon(); });
+    listen(win, "pagehide", () => { flush(); left(); gone = true; save(); beacon(); });
     listen(win, "pageshow", (ev) => {
       if (!ev.persisted) return;
       gone = live = false;
@@ -425,7 +455,7 @@
       held = false;
       send();
     },
-    reset: () => { api.identify({}); put("anon", null); put("session", null); },
+    reset: () => { api.identify({}); stranger(); },
     consent: (yes) => {
       const was = allowed();
       put("consent", !!yes);
@@ -435,8 +465,9 @@
       views = [];
       queue = [];
       save();
-      ["anon", "session", "entry"].forEach((k) => put(k, null));
-      ["form", "search"].forEach((k) => put(k, null, true));
+      stranger();
+      put("entry", null);
+      ["form", "search", "left"].forEach((k) => put(k, null, true));
     },
     on: (f) => { listeners.push((f = safe(f))); f("queued", events(queue)); },
     flush: () => { flush(); send(true); },

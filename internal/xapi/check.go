@@ -271,6 +271,9 @@ func (f *found) attachments(at string, list []Attachment) {
 
 func isUUID(s string) bool { return len(s) == 36 && uuid.Validate(s) == nil }
 
+// IsIRI tells an absolute IRI.
+func IsIRI(s string) bool { return isIRI(s) }
+
 // isIRI tells an absolute IRI: a scheme and something behind it.
 func isIRI(s string) bool {
 	scheme, rest, ok := strings.Cut(s, ":")

@@ -32,40 +32,36 @@ func (d *Document) ETag() string {
 // Place is what state documents are kept under.
 type Place struct {
 	Tenant       string
+	Portal       string
 	Activity     string
-	Agent        string // see AgentKey
+	Agent        string // see Actor.Key
 	Registration string // "": without
+	// User is whom Agent stands for in events, so that what is kept about him can be
+	// erased. It does not tell places apart.
+	User string
 }
 
 // prefix gives text that no other place starts with.
 func (p Place) prefix() string {
-	return fmt.Sprintf("%q %q %q %q ", p.Tenant, p.Activity, p.Agent, p.Registration)
+	return fmt.Sprintf("%q %q %q %q %q ", p.Tenant, p.Portal, p.Activity, p.Agent, p.Registration)
 }
 
-// AgentKey reads the agent parameter and gives what identifies the agent.
-func AgentKey(text string) (string, error) {
+// ParseAgent reads the agent parameter.
+func ParseAgent(text string) (*Actor, error) {
 	if pointer, problem := scan([]byte(text)); problem != "" {
-		return "", fmt.Errorf("agent%s %s", pointer, problem)
+		return nil, fmt.Errorf("agent%s %s", pointer, problem)
 	}
 	var a Actor
 	if err := json.Unmarshal([]byte(text), &a, json.RejectUnknownMembers(true)); err != nil {
 		pointer, message := explain(err)
-		return "", fmt.Errorf("agent%s %s", pointer, message)
+		return nil, fmt.Errorf("agent%s %s", pointer, message)
 	}
 	f := new(found)
 	f.actor("agent", &a, false)
 	if f.problem != "" {
-		return "", fmt.Errorf("%s: %s", f.pointer, f.problem)
+		return nil, fmt.Errorf("%s: %s", f.pointer, f.problem)
 	}
-	switch {
-	case a.Account != nil:
-		return fmt.Sprintf("account %q %q", a.Account.HomePage, a.Account.Name), nil
-	case a.Mbox != "":
-		return a.Mbox, nil
-	case a.OpenID != "":
-		return "openid " + a.OpenID, nil
-	}
-	return "sha1 " + strings.ToLower(a.MboxSHA1), nil
+	return &a, nil
 }
 
 // ErrDocumentTooLarge says that a document is over its limit.

@@ -60,6 +60,7 @@ type envelope struct {
 	PartnerID   string         `json:"partner_id,omitzero"`
 	UserID      string         `json:"user_id,omitzero"`
 	AnonymousID string         `json:"anonymous_id,omitzero"`
+	Internal    bool           `json:"internal,omitzero"`
 	Context     *whereabouts   `json:"context,omitzero"`
 	Data        map[string]any `json:"data"`
 }
@@ -104,14 +105,20 @@ func (m *Mapper) Map(s *Statement, raw []byte, id string, arrival time.Time) (Ma
 	return Mapped{ID: id, Type: e.Type, Partner: partner, Envelope: b, Unmapped: unmapped}, nil
 }
 
+// VoidedType is the type of events of voiding statements. It is never scored, and
+// taken from tenants without custom types, too: it is ours.
+const VoidedType event.Type = event.CustomPrefix + "xapi.voided"
+
 // what settles the type and what it is about. It gives the reason when there is none.
 func (m *Mapper) what(s *Statement, e *envelope) (unmapped string) {
 	e.Type = customType(s.Verb.ID)
 	o := s.Object
 	course := m.course(s)
 	switch {
-	case s.Verb.ID == Voided:
-		return "voiding is not applied: the statement that it names stays counted"
+	case s.VoidedTarget() != "":
+		e.Type, e.Internal = VoidedType, true
+		e.Data["target_id"] = s.VoidedTarget()
+		return ""
 	case o.ObjectType != "" && o.ObjectType != "Activity" && (course == nil || o.ObjectType == "SubStatement"):
 		return fmt.Sprintf("a statement with an object of the kind %s has no place among the event types, unless its contextActivities name a course", o.ObjectType)
 	case o.ObjectType != "" && o.ObjectType != "Activity":

@@ -29,7 +29,7 @@ func TestRecentKeepsWithinBounds(t *testing.T) {
 					t.Fatal("a statement that is not durable is found")
 				}
 				durable := rapid.Bool().Draw(t, "durable")
-				r.Settle(s, durable)
+				r.Settle(s, durable, "p")
 				if got, ok := r.Get("t", s.ID); ok != durable || ok && got != s {
 					t.Fatalf("durable %v, found %v", durable, ok)
 				}
@@ -58,7 +58,7 @@ func TestPendingStatements(t *testing.T) {
 	if list := r.List(Query{Tenant: "t", Limit: 5}); len(list) != 0 {
 		t.Errorf("listed %v", list)
 	}
-	r.Settle(first, true)
+	r.Settle(first, true, "p")
 	if known, pending := r.Begin(second); known != first || pending {
 		t.Errorf("%v %v", known, pending)
 	}

@@ -16,6 +16,7 @@ import (
 type Recent struct {
 	mu       sync.Mutex
 	byID     *simplelru.LRU[string, *Stored]
+	voided   *simplelru.LRU[string, string] // who voids it, by what is voided
 	bytes    int64
 	bytesMax int64
 }
@@ -31,10 +32,33 @@ func NewRecent(countMax int, bytesMax int64) (*Recent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bounding the statements in memory: %w", err)
 	}
+	if r.voided, err = simplelru.NewLRU[string, string](countMax, nil); err != nil {
+		return nil, fmt.Errorf("bounding the voided statements in memory: %w", err)
+	}
 	return r, nil
 }
 
 func recentKey(tenant, id string) string { return tenant + "/" + id }
+
+// Void notes that the durable statement v.By voids another one.
+func (r *Recent) Void(tenant string, v Voiding) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.voided.Add(recentKey(tenant, v.Portal+"/"+v.Target), v.By)
+}
+
+// VoidedBy gives the statement that voids another one of the portal; "": none that
+// is known here.
+func (r *Recent) VoidedBy(tenant, portal, id string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.voidedBy(tenant, portal, id)
+}
+
+func (r *Recent) voidedBy(tenant, portal, id string) string {
+	by, _ := r.voided.Get(recentKey(tenant, portal+"/"+id))
+	return by
+}
 
 // Get gives a statement of the tenant that is durable.
 func (r *Recent) Get(tenant, id string) (*Stored, bool) {
@@ -65,19 +89,24 @@ func (r *Recent) Begin(s *Stored) (known *Stored, pending bool) {
 }
 
 // Settle says whether s, which Begin noted, became durable; if not it is forgotten.
-func (r *Recent) Settle(s *Stored, durable bool) {
+// partner is whose event it became, "" when it was kept as a reject.
+func (r *Recent) Settle(s *Stored, durable bool, partner string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.pending = !durable
+	if s.Partner == "" && durable && partner != "" { // copies of one statement are one event
+		s.Partner = partner
+	}
 	key := recentKey(s.Tenant, s.ID)
 	if now, ok := r.byID.Peek(key); ok && now == s && !durable {
 		r.byID.Remove(key)
 	}
 }
 
-// Query asks for statements by when they were taken.
+// Query asks for statements by when they were taken, and by what they are about.
 type Query struct {
 	Tenant, Portal string
+	Filter         Filter
 	Since, Until   time.Time // taken after Since and not after Until; zero: no bound
 	Ascending      bool
 	After          Cursor // go on behind it; zero: from the start
@@ -105,7 +134,8 @@ func (q *Query) matches(s *Stored) bool {
 	switch {
 	case s.Tenant != q.Tenant || s.Portal != q.Portal,
 		!q.Since.IsZero() && !s.At.After(q.Since),
-		!q.Until.IsZero() && s.At.After(q.Until):
+		!q.Until.IsZero() && s.At.After(q.Until),
+		!q.Filter.selects(s):
 		return false
 	case q.After.IsZero():
 		return true
@@ -115,13 +145,13 @@ func (q *Query) matches(s *Stored) bool {
 	return s.Cursor().compare(q.After) < 0
 }
 
-// List gives the statements in memory that answer the query.
+// List gives the statements in memory that answer the query and are not voided.
 func (r *Recent) List(q Query) []*Stored {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var out []*Stored
 	for _, s := range r.byID.Values() {
-		if !s.pending && q.matches(s) {
+		if !s.pending && r.voidedBy(s.Tenant, s.Portal, s.ID) == "" && q.matches(s) {
 			out = append(out, s)
 		}
 	}

@@ -191,14 +191,14 @@ func FuzzSplit(f *testing.F) {
 	})
 }
 
-func FuzzAgentKey(f *testing.F) {
+func FuzzParseAgent(f *testing.F) {
 	f.Add(`{"mbox":"mailto:a@b"}`)
 	f.Add(`{"account":{"homePage":"urn:x","name":"\""},"name":"x"}`)
 	f.Add(fmt.Sprintf(`{"mbox_sha1sum":"%040d"}`, 7))
 	f.Add(`[`)
 	f.Fuzz(func(t *testing.T, text string) {
-		if key, err := AgentKey(text); (key == "") == (err == nil) {
-			t.Fatalf("%q, %v", key, err)
+		if agent, err := ParseAgent(text); (err == nil) != (agent != nil && agent.Key() != "") {
+			t.Fatalf("%+v, %v", agent, err)
 		}
 	})
 }

@@ -55,7 +55,9 @@ type Stored struct {
 	KeyID     string
 	Portal    string
 	Tenant    string
-	pending   bool // not durable yet; guarded by Recent
+	Partner   string // whose event it became; "": none, it was kept as a reject
+	VoidedBy  string // id of the statement that voids it; "": none
+	pending   bool   // not durable yet; guarded by Recent
 	sizeBytes int64
 }
 
@@ -84,3 +86,18 @@ func (s *Stored) Statement() (jsontext.Value, error) {
 	}
 	return json.Marshal(members, json.Deterministic(true))
 }
+
+// Clone gives a copy of a durable statement that belongs to its caller; Raw is shared.
+func (s *Stored) Clone() *Stored {
+	return &Stored{ID: s.ID, Raw: s.Raw, Time: s.Time, At: s.At, KeyID: s.KeyID, Portal: s.Portal, Tenant: s.Tenant, Partner: s.Partner, VoidedBy: s.VoidedBy}
+}
+
+// Known is what a store knows of some statement ids.
+type Known struct {
+	Statements []*Stored
+	// Voided tells who voids which of the ids, also of those that are not there (yet).
+	Voided []Voiding
+}
+
+// Voiding is a statement that voids another one of its portal.
+type Voiding struct{ Portal, Target, By string }

@@ -111,3 +111,9 @@ func match(re *regexp.Regexp, text string) (partner, user string, ok bool) {
 	}
 	return partner, user, true
 }
+
+// User gives the user whom an agent stands for.
+func (m *Mapper) User(a *Actor) string {
+	user, _ := m.person(a)
+	return user
+}

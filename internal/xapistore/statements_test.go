@@ -19,24 +19,31 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
 
-// TestStatementsInClickHouse reads statements back from the events that carry them,
-// on the real engine.
-func TestStatementsInClickHouse(t *testing.T) {
+// newStore gives a migrated database of its own.
+func newStore(t *testing.T, name string) *chstore.Store {
+	t.Helper()
 	cfg := chstore.DefaultConfig()
-	cfg.Addr, cfg.Database = []string{"http://" + enginetest.ClickHouse(t)}, "xapi_statements_test"
+	cfg.Addr, cfg.Database = []string{"http://" + enginetest.ClickHouse(t)}, name
 	store, err := chstore.Open(cfg, zaptest.NewLogger(t), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { store.Close() })
-	ctx := context.Background()
+	t.Cleanup(func() { _ = store.Close() })
 	ms, err := chstore.Migrations(schemas.ClickHouse, "clickhouse")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Migrate(ctx, ms); err != nil {
+	if _, err := store.Migrate(t.Context(), ms); err != nil {
 		t.Fatal(err)
 	}
+	return store
+}
+
+// TestStatementsInClickHouse reads statements back from the events that carry them,
+// on the real engine.
+func TestStatementsInClickHouse(t *testing.T) {
+	store := newStore(t, "xapi_statements_test")
+	ctx := context.Background()
 	at := time.Date(2026, 11, 3, 10, 0, 0, 5e6, time.UTC)
 	insert := func(tenant, partner, source, id string, day int, received time.Time) {
 		t.Helper()
@@ -66,13 +73,13 @@ func TestStatementsInClickHouse(t *testing.T) {
 		t.Fatal(err)
 	}
 	byID := map[string]*xapi.Stored{}
-	for _, f := range found {
+	for _, f := range found.Statements {
 		byID[f.ID] = f
 	}
-	if len(found) != 2 || byID[id(0)] == nil || byID[id(3)] == nil {
+	if len(found.Statements) != 2 || byID[id(0)] == nil || byID[id(3)] == nil {
 		t.Fatalf("found %v", byID)
 	}
-	if f := byID[id(0)]; string(f.Raw) != `{"n":1.50,"partner":"p-0"}` || !f.At.Equal(at) || !f.Time.Equal(at) || f.KeyID != "lms" || f.Portal != "main" || f.Tenant != "acme" {
+	if f := byID[id(0)]; string(f.Raw) != `{"n":1.50,"partner":"p-0"}` || !f.At.Equal(at) || !f.Time.Equal(at) || f.KeyID != "lms" || f.Portal != "main" || f.Tenant != "acme" || f.Partner != "p-0" || f.VoidedBy != "" {
 		t.Errorf("%+v %s", f, f.Raw)
 	}
 	for _, ascending := range []bool{false, true} {

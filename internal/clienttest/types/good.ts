@@ -1,7 +1,7 @@
 // A page that uses every call as it is meant; it must compile.
 import type { PartnerPulseWhat } from "../../tracker/tracker";
 
-window.partnerpulse.init({ key: "pp_web_x", partner: "p-1", user: "u-1", consent: "required", flushMs: 500 });
+window.partnerpulse.init({ key: "pp_web_x", partner: "p-1", user: "u-1", consent: "required", flushMs: 500, cookie: "portal.example", quickMs: 5000 });
 const id: string | undefined = partnerpulse.track("training.completed", { course_id: "c-1" });
 partnerpulse.track("custom.quiz", {});
 partnerpulse.page({ path: "/home" });

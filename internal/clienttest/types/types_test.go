@@ -3,6 +3,7 @@
 package types
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -33,7 +34,7 @@ func TestTheTypesFindMistakes(t *testing.T) {
 	if err == nil {
 		t.Fatal("the mistakes were accepted")
 	}
-	for line := 4; line <= 8; line++ {
+	for line := 4; line <= 9; line++ {
 		if !regexp.MustCompile(`bad\.ts\(` + string(rune('0'+line)) + `,`).MatchString(out) {
 			t.Errorf("the mistake in line %d was not found:\n%s", line, out)
 		}
@@ -42,23 +43,26 @@ func TestTheTypesFindMistakes(t *testing.T) {
 
 // TestTheTypesNameEveryCall: the script's API and the types must have the same calls.
 func TestTheTypesNameEveryCall(t *testing.T) {
-	script := string(tracker.Script())
-	_, api, ok := strings.Cut(script, "const api = {")
+	source, err := os.ReadFile("../../tracker/tracker.js") // what is served has no names to read
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, api, ok := strings.Cut(string(source), "const api = {")
 	if !ok {
 		t.Fatal("the script has no api object")
 	}
-	api, _, _ = strings.Cut(api, "\n};")
+	api, _, _ = strings.Cut(api, "\n  };")
 	_, typed, ok := strings.Cut(string(tracker.Types()), "export interface PartnerPulse {")
 	if !ok {
 		t.Fatal("the types have no interface PartnerPulse")
 	}
 	typed, _, _ = strings.Cut(typed, "\n}")
-	calls := regexp.MustCompile(`(?m)^(init|track|page|content|search|searchClick|pin|unpin|login|identify|reset|consent|on|flush)[:,]`).FindAllString(api, -1)
+	calls := regexp.MustCompile(`(?m)^    (init|track|page|content|search|searchClick|pin|unpin|login|identify|reset|consent|on|flush)[:,]`).FindAllString(api, -1)
 	if len(calls) != 14 {
 		t.Fatalf("the script has the calls %v", calls)
 	}
 	for _, c := range calls {
-		c = strings.TrimRight(c, ":,")
+		c = strings.Trim(c, " :,")
 		if !strings.Contains(typed, "\n  "+c+"(") {
 			t.Errorf("the types do not have %s", c)
 		}

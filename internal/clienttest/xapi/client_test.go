@@ -59,6 +59,9 @@ func TestXAPIPackage(t *testing.T) {
 				About                                 struct{ Version []string }
 				One, Many, Again, Unmapped, Voided    []string
 				Conflict, Invalid, Missing, Stategone any
+				Hidden                                any
+				Kept                                  string
+				ByVerb, ByStranger, ByRegistration    []string
 				Read                                  struct {
 					ID, Stored, Timestamp, Version string
 					Authority                      struct{ Account struct{ Name string } }
@@ -79,18 +82,22 @@ func TestXAPIPackage(t *testing.T) {
 			if len(got.One) != 1 || len(got.Many) != 2 || got.Many[0] != id || !slices.Equal(got.Again, []string{id}) || len(got.Unmapped) != 1 || len(got.Voided) != 1 {
 				t.Errorf("ids: %s", out)
 			}
-			wantFailures(t, adapter, map[any]string{409: "statement_conflict", 400: "invalid_statement", 404: "not_found"}, got.Conflict, got.Invalid, got.Missing, got.Stategone)
+			wantFailures(t, adapter, map[any]string{409: "statement_conflict", 400: "invalid_statement", 404: "not_found"},
+				got.Conflict, got.Invalid, got.Missing, got.Stategone, got.Hidden)
 			if got.Read.ID != got.One[0] || got.Read.Stored == "" || got.Read.Timestamp == "" || got.Read.Version == "" || got.Read.Authority.Account.Name != "lms" {
 				t.Errorf("read: %+v", got.Read)
 			}
-			want := []string{got.Voided[0], got.Unmapped[0], got.Many[1], id, got.One[0]}
+			want := []string{got.Voided[0], got.Unmapped[0], got.Many[1], id}
+			if got.Kept != id || !slices.Equal(got.ByVerb, []string{id}) || len(got.ByStranger)+len(got.ByRegistration) != 0 {
+				t.Errorf("kept %q, selected %v, %v, %v", got.Kept, got.ByVerb, got.ByStranger, got.ByRegistration)
+			}
 			if !sameSet(got.Listed, want) {
 				t.Errorf("listed %v, want %v", got.Listed, want)
 			}
 			if got.State.Page != 4 || !slices.Equal(got.State.Seen, []int{1}) || !slices.Equal(got.States, []string{"bookmark"}) {
 				t.Errorf("state %+v of %v", got.State, got.States)
 			}
-			checkXAPIEvents(t, stand, got.One[0], id)
+			checkXAPIEvents(t, stand, got.One[0], id, got.Voided[0])
 		})
 	}
 }
@@ -98,7 +105,7 @@ func TestXAPIPackage(t *testing.T) {
 // wantFailures checks errors that the adapter tells by status or by body.
 func wantFailures(t *testing.T, adapter string, words map[any]string, got ...any) {
 	t.Helper()
-	statuses := []any{409, 400, 404, 404}
+	statuses := []any{409, 400, 404, 404, 404}
 	for i, g := range got {
 		switch v := g.(type) {
 		case float64:
@@ -120,20 +127,31 @@ func sameSet(a, b []string) bool {
 	return slices.Equal(a, b)
 }
 
-func checkXAPIEvents(t *testing.T, stand *clienttest.Stand, completed, passed string) {
+func checkXAPIEvents(t *testing.T, stand *clienttest.Stand, completed, passed, voider string) {
 	t.Helper()
-	events, rejects := stand.Published(t)
+	published, rejects := stand.Published(t)
 	types := map[event.Type]*event.Event{}
-	for _, e := range events {
+	var again *event.Event // the completed statement's, after it was voided
+	for _, e := range published {
+		if e.ID == completed && e.Internal {
+			again = e
+			continue
+		}
 		types[e.Type] = e
 		f := dataOf(t, e)
-		if e.PartnerID != "p-0001" || e.UserID != "u-17" || e.Source != event.SourceXAPI || e.Context.Title != "Sales 101" ||
-			f.CourseID != "sales-101" || f.Verb == "" || f.Statement.Verb.ID != f.Verb {
+		if e.PartnerID != "p-0001" || e.UserID != "u-17" || e.Source != event.SourceXAPI || f.Verb == "" || f.Statement.Verb.ID != f.Verb ||
+			e.Type != "custom.xapi.voided" && (e.Internal || e.Context.Title != "Sales 101" || f.CourseID != "sales-101") {
 			t.Errorf("event %+v with data %s", e, e.Data)
 		}
 	}
-	if len(events) != 3 || types[event.TrainingCompleted] == nil || types[event.TrainingPassed] == nil || types[event.TrainingProgressed] == nil {
+	if len(published) != 5 || types[event.TrainingCompleted] == nil || types[event.TrainingPassed] == nil || types[event.TrainingProgressed] == nil {
 		t.Fatalf("events %v", types)
+	}
+	if e := types["custom.xapi.voided"]; e == nil || e.ID != voider || !e.Internal {
+		t.Errorf("voiding: %+v", e)
+	}
+	if first := types[event.TrainingCompleted]; again == nil || !again.ReceivedAt.Before(first.ReceivedAt) || !again.Time.Equal(first.Time) || again.PartnerID != first.PartnerID {
+		t.Errorf("voided: %+v", again)
 	}
 	if e := types[event.TrainingCompleted]; e.ID != completed || !is(dataOf(t, e).ScoreScaled, 0.9) || !is(dataOf(t, e).DurationS, 5400) ||
 		dataOf(t, e).Registration != "b2a3c1d4-0000-4000-8000-000000000001" {
@@ -149,7 +167,7 @@ func checkXAPIEvents(t *testing.T, stand *clienttest.Stand, completed, passed st
 	for _, r := range rejects {
 		codes = append(codes, r.Code)
 	}
-	if !slices.Equal(codes, []event.Code{event.CodeConflict, event.CodeSchema, event.CodeUnknownType, event.CodeUnknownType}) {
+	if !slices.Equal(codes, []event.Code{event.CodeConflict, event.CodeSchema, event.CodeUnknownType}) {
 		t.Errorf("rejects %v", codes)
 	}
 }
@@ -158,9 +176,10 @@ func TestTinCanJS(t *testing.T) {
 	stand := newStand(t)
 	out := npm.Node(t, npm.Install(t, "xapi", "."), "tincan.cjs", "COLLECTOR="+stand.URL, "KEY="+clienttest.ServerKey)
 	var got struct {
-		About, Sent, Listed, IDs []string
-		Read, State, Changed     string
-		Gone                     bool
+		About, Sent, Listed, IDs, Selected []string
+		Read, State, Changed               string
+		Voiding, Voided                    string
+		Gone                               bool
 	}
 	if err := json.Unmarshal(out, &got, json.MatchCaseInsensitiveNames(true)); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -172,9 +191,13 @@ func TestTinCanJS(t *testing.T) {
 		t.Errorf("state: %s", out)
 	}
 	events, rejects := stand.Published(t)
-	if len(rejects) != 0 || len(events) != 3 {
+	if len(rejects) != 0 || len(events) != 5 {
 		t.Fatalf("%d events, rejects %v", len(events), rejects)
 	}
+	if !slices.Equal(got.Selected, got.Sent[2:]) || got.Voided != got.Sent[1] || events[3].ID != got.Voiding || events[4].ID != got.Sent[1] || !events[4].Internal {
+		t.Errorf("%s, %+v", out, events[3:])
+	}
+	events = events[:3]
 	want := []event.Type{event.TrainingStarted, event.TrainingProgressed, event.TrainingFailed}
 	for i, e := range events {
 		if e.ID != got.Sent[i] || e.Type != want[i] || e.PartnerID != "p-0007" || e.UserID != "ada@partner.example" || dataOf(t, e).CourseID != "sales-102" || e.Context.Title != "Verkauf" {

@@ -24,6 +24,12 @@ async function main() {
   out.read = (await call("retrieveStatement", one.id, {})).verb.id;
   const list = await call("queryStatements", { params: { limit: 10, ascending: true } });
   out.listed = list.statements.map((s) => s.id);
+  const own = await call("queryStatements", { params: { verb: many[1].verb, agent, activity, registration: undefined } });
+  out.selected = own.statements.map((s) => s.id);
+  const voiding = new TinCan.Statement({ actor: agent, verb: { id: "http://adlnet.gov/expapi/verbs/voided" }, target: new TinCan.StatementRef({ id: many[0].id }), context });
+  await call("saveStatement", voiding, {});
+  out.voiding = voiding.id;
+  out.voided = (await call("retrieveVoidedStatement", many[0].id, {})).id;
 
   const place = { agent, activity };
   await call("saveState", "suspend_data", "a=1", { ...place, contentType: "text/plain" });

@@ -34,7 +34,13 @@ async function main() {
   out.unmapped = (await xapi.sendStatement({ statement: { actor, verb: { id: "http://example.com/verbs/danced" }, object: course } })).data;
   out.voided = (await xapi.voidStatement({ actor, statementId: out.one[0] })).data;
 
-  out.read = (await xapi.getStatement({ statementId: out.one[0] })).data;
+  out.read = (await xapi.getVoidedStatement({ voidedStatementId: out.one[0] })).data;
+  out.hidden = await failed(xapi.getStatement({ statementId: out.one[0] }));
+  out.kept = (await xapi.getStatement({ statementId: process.env.ID })).data.id;
+  const selected = async (filter) => (await xapi.getStatements(filter)).data.statements.map((s) => s.id);
+  out.byVerb = await selected({ verb: XAPI.Verbs.PASSED.id, agent: actor, activity: course.id });
+  out.byStranger = await selected({ agent: { mbox: "mailto:nobody@lms.example" } });
+  out.byRegistration = await selected({ registration });
   out.missing = await failed(xapi.getStatement({ statementId: "00000000-0000-4000-8000-000000000000" }));
   const page = (await xapi.getStatements({ limit: 2 })).data;
   const all = [...page.statements];

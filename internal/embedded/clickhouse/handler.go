@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"partnerpulse/internal/embedded/clickhouse/chdb"
+	"partnerpulse/internal/fault"
 )
 
 // front serves ClickHouse's HTTP interface on the pool.
@@ -164,10 +165,12 @@ func (f *front) insert(c *conn, rq *request, src *source, rs *response) error {
 	if _, err := io.CopyBuffer(struct{ io.Writer }{ins}, struct{ io.Reader }{src.rest}, buf); err != nil {
 		return err
 	}
+	fault.Point(fault.StoreInsert)
 	stats, err := ins.Commit()
 	if err != nil {
 		return err
 	}
+	fault.Point(fault.StoreInserted)
 	rs.empty(stats)
 	return nil
 }

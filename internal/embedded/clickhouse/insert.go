@@ -194,7 +194,8 @@ func (p *insertParser) trailingSettings() (end int, cut bool) {
 		return q.ok && q.tok.end < len(q.text)
 	}
 	if !more() {
-		return 0, q.ok && strings.HasPrefix("SETTINGS", q.word()) //nolint:gocritic // whether what is there may become SETTINGS
+		// Nothing yet, or what may become SETTINGS; a quoted part (no word) cannot.
+		return 0, !q.ok || q.word() != "" && strings.HasPrefix("SETTINGS", q.word()) //nolint:gocritic // the argument order is meant
 	}
 	if q.word() != "SETTINGS" {
 		return 0, false

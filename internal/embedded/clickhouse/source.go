@@ -36,6 +36,9 @@ func readSource(query string, body io.Reader, maxBytes int) (*source, error) {
 		if state == insertNone {
 			return readText(text, body, maxBytes)
 		}
+		if len(text) > maxBytes {
+			return nil, fmt.Errorf("%w: no data found in %d bytes of an INSERT", errBodyTooLarge, maxBytes)
+		}
 		n := len(text)
 		text = append(text, make([]byte, max(n, sourceStep))...) // doubling: linear in all
 		got, err := fill(body, text[n:])
@@ -45,9 +48,6 @@ func readSource(query string, body io.Reader, maxBytes int) (*source, error) {
 		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the statement: %w", err)
-		}
-		if len(text) > maxBytes {
-			return nil, fmt.Errorf("%w: no data found in %d bytes of an INSERT", errBodyTooLarge, maxBytes)
 		}
 	}
 }

@@ -19,7 +19,7 @@ func TestSplitInsert(t *testing.T) {
 		{"INSERT INTO t FORMAT CSV  \n\n1", "INSERT INTO t", "CSV", "\n1", insertComplete},
 		{"INSERT INTO t FORMAT CSV 1,2", "INSERT INTO t", "CSV", "1,2", insertComplete},
 		{"INSERT INTO t FORMAT Native", "INSERT INTO t", "Native", "", insertIncomplete},
-		{"INSERT INTO t FORMAT Native\n", "INSERT INTO t", "Native", "", insertComplete},
+		{"INSERT INTO t FORMAT Native\n", "INSERT INTO t", "Native", "", insertIncomplete},
 		{"INSERT INTO t FORMAT values (1)", "INSERT INTO t", "Values", "(1)", insertComplete},
 		{"INSERT INTO t FORMAT CSV;", "INSERT INTO t", "CSV", "", insertIncomplete},
 		{"INSERT INTO t (`FORMAT`, \"VALUES\", '(') FORMAT TSV\nx", "INSERT INTO t (`FORMAT`, \"VALUES\", '(')", "TSV", "x", insertComplete},
@@ -53,6 +53,7 @@ func FuzzSplitInsert(f *testing.F) {
 	f.Add("INSERT INTO t VALUES (1", ")")
 	f.Add("-- x\ninsert into `a b`.c SETTINGS x='1' FORMAT CSV SETTINGS y = 2 \n", "z")
 	f.Add("INSERT INTO t FORMAT CSV;", " ")
+	f.Add("INSERT INTO t FORMAT CSV\n", "SETTINGS a = 1 \n2")
 	f.Fuzz(func(t *testing.T, text, more string) {
 		h, state := splitInsert(text)
 		if h.dataStart < 0 || h.dataStart > len(text) {

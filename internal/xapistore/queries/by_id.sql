@@ -1,5 +1,5 @@
 -- The statements with some of a tenant's ids.
-SELECT id, time, received_at, key_id, portal, data
+SELECT id, time, received_at, key_id, portal, partner_id, data
 FROM events FINAL
 WHERE (tenant, partner_id, day, id) IN (
     SELECT tenant, partner_id, day, id
