@@ -50,6 +50,8 @@ type Config struct {
 	Detect detect.Config `yaml:"detect"`
 	// Training bounds the rules about training and certifications.
 	Training rules.TrainingConfig `yaml:"training"`
+	// Collateral bounds the rules about documents and searches.
+	Collateral rules.CollateralConfig `yaml:"collateral"`
 }
 
 // Tenant holds what differs between tenants.
@@ -72,7 +74,7 @@ func DefaultConfig() Config {
 			"lead", "registered", "qualification", "qualified", "discovery", "demo", "evaluation",
 			"proposal", "quote", "negotiation", "contract", "commit", "closed", "won", "closed_won",
 		},
-		Model: score.DefaultModel(), Detect: d, Training: rules.DefaultTraining(),
+		Model: score.DefaultModel(), Detect: d, Training: rules.DefaultTraining(), Collateral: rules.DefaultCollateral(),
 	}
 }
 
@@ -96,6 +98,7 @@ func (c *Config) Validate() error {
 	check(c.ContentInterval >= 0, "content_interval %s is negative", c.ContentInterval)
 	check(c.MarksKept >= time.Hour, "marks_kept %s is less than an hour", c.MarksKept)
 	check(c.Training.Valid(), "training %+v: need lapse_factor ≥ 1, cadence_days and expiry_days ≥ 1", c.Training)
+	check(c.Collateral.Valid(), "collateral %+v: need positive numbers and 0 < search_failed_min ≤ 1", c.Collateral)
 	zone := func(name, tz string) {
 		_, err := time.LoadLocation(tz)
 		check(err == nil && tz != "" && tz != "Local", "%s %q is not an IANA time zone", name, tz)

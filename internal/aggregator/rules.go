@@ -69,10 +69,10 @@ type ruling struct {
 }
 
 // add gives the findings of one episode: that it fired and, when it has, its end.
-func (r *ruling) add(partner, fingerprint string, rule detect.Rule, e rules.Episode, data alertData) {
+func (r *ruling) add(partner, subject, fingerprint string, rule detect.Rule, e rules.Episode, data alertData) {
 	data.ChangeAt = e.Change
 	f := finding{data: data, Finding: alert.Finding{
-		Subject: partner, Partner: partner, Rule: rule, Fingerprint: fingerprint,
+		Subject: subject, Partner: partner, Rule: rule, Fingerprint: fingerprint,
 		Status: detect.StatusFiring, Day: e.Firing, Firing: e.Firing,
 	}}
 	r.findings = append(r.findings, f)
@@ -83,9 +83,10 @@ func (r *ruling) add(partner, fingerprint string, rule detect.Rule, e rules.Epis
 	}
 }
 
-// span says that the rule has seen everything about the fingerprint.
-func (r *ruling) span(partner string, rule detect.Rule, component string) string {
-	fingerprint := detect.Fingerprint(r.tenant, partner, rule, component)
+// span says that the rule has seen everything about the fingerprint of a partner, a
+// document or a term.
+func (r *ruling) span(subject string, rule detect.Rule, component string) string {
+	fingerprint := detect.Fingerprint(r.tenant, subject, rule, component)
 	r.spans = append(r.spans, alert.Span{Fingerprint: fingerprint, From: 1, Through: r.through})
 	return fingerprint
 }
@@ -97,7 +98,7 @@ func (r *ruling) lapses(partner string, lapses []rules.Lapse) {
 		if l.Last != detect.NoDay {
 			last = dayValue(l.Last)
 		}
-		r.add(partner, fingerprint, alert.RuleTrainingLapse, l.Episode, alertData{
+		r.add(partner, partner, fingerprint, alert.RuleTrainingLapse, l.Episode, alertData{
 			Component: componentTraining, Severity: detect.SeverityWarning,
 			Statistic: float64(l.Firing - l.Change + 1), Threshold: float64(l.LimitDays),
 			More: map[string]jsontext.Value{
@@ -110,20 +111,26 @@ func (r *ruling) lapses(partner string, lapses []rules.Lapse) {
 func (r *ruling) expiries(partner, course string, expiries []rules.Expiry) {
 	expiring := r.span(partner, alert.RuleCertificationExpiring, course)
 	expired := r.span(partner, alert.RuleCertificationExpired, course)
-	name, err := jsontext.AppendQuote(nil, course)
-	if err != nil {
-		name = []byte(`"?"`) // not UTF-8; the collector lets none through
-	}
+	name := quoted(course)
 	for _, e := range expiries {
 		rule, fingerprint, severity := alert.RuleCertificationExpiring, expiring, detect.SeverityInfo
 		if e.Expired {
 			rule, fingerprint, severity = alert.RuleCertificationExpired, expired, detect.SeverityWarning
 		}
-		r.add(partner, fingerprint, rule, e.Episode, alertData{
+		r.add(partner, partner, fingerprint, rule, e.Episode, alertData{
 			Component: course, Severity: severity, Statistic: max(0, float64(e.Firing-e.Expires)),
 			More: map[string]jsontext.Value{"course_id": name, "expires_on": dayValue(e.Expires)},
 		})
 	}
+}
+
+// quoted gives a string as JSON.
+func quoted(s string) jsontext.Value {
+	b, err := jsontext.AppendQuote(nil, s)
+	if err != nil {
+		return jsontext.Value(`"?"`) // not UTF-8; the collector lets none through
+	}
+	return b
 }
 
 func dayValue(d detect.Day) jsontext.Value { return jsontext.Value(`"` + d.String() + `"`) }

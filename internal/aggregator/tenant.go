@@ -35,6 +35,7 @@ type tenant struct {
 	waiting  time.Time // since when a later day waits to be given; zero: none does
 	present  time.Time // since when the history reaches the present; zero: it does not
 
+	labelled time.Time       // contentSeen of the scores that the rules about collateral have seen last
 	woken    int32           // day on which snoozed alerts were last looked through
 	accepted map[string]bool // rebaseline commands that the batch's detection was given
 

@@ -1,87 +1,94 @@
 package rules
 
 import (
-	"cmp"
 	"slices"
 
 	"partnerpulse/internal/detect"
 )
 
-// CollateralConfig bounds the rules about documents and searches. Each condition has
-// a weaker limit for ending than for beginning, so that nothing flickers.
+// CollateralConfig bounds the rules about documents and searches. A label begins an
+// episode on its first day, and ends it only after some days without it, so that what
+// wavers around a limit is told once.
 type CollateralConfig struct {
-	AgeDaysMin      int     `yaml:"age_days_min"`      // a younger document is not neglected yet
-	ReachPctMax     float64 `yaml:"reach_pct_max"`     // neglected: the 95 % upper bound of reach is below
-	ReachPctEnd     float64 `yaml:"reach_pct_end"`     // and no more from here on
-	SeenReachMin    float64 `yaml:"seen_reach_min"`    // seen_not_read: the reach sub-score is at least,
-	SeenDepthMax    float64 `yaml:"seen_depth_max"`    // and the depth sub-score below
-	SeenDepthEnd    float64 `yaml:"seen_depth_end"`    // and no more from here on
-	SearchesMin     int     `yaml:"searches_min"`      // search_gap: searches in the window,
-	SearchFailedMin float64 `yaml:"search_failed_min"` // of which this share found nothing useful
-	SearchFailedEnd float64 `yaml:"search_failed_end"` // and no more below
+	EndDays         int     `yaml:"end_days"`          // days without the label that end neglected and seen_not_read
+	WindowDays      int     `yaml:"window_days"`       // over which searches for a term are counted
+	SearchesMin     int     `yaml:"searches_min"`      // search_gap: at least so many in the window,
+	SearchFailedMin float64 `yaml:"search_failed_min"` // of which at least this share found nothing useful
+	SearchEndDays   int     `yaml:"search_end_days"`   // days without that which end it
 }
 
 // DefaultCollateral gives the documented limits.
 func DefaultCollateral() CollateralConfig {
-	return CollateralConfig{
-		AgeDaysMin: 30, ReachPctMax: 5, ReachPctEnd: 7.5, SeenReachMin: 60, SeenDepthMax: 25, SeenDepthEnd: 35,
-		SearchesMin: 10, SearchFailedMin: .8, SearchFailedEnd: .6,
-	}
+	return CollateralConfig{EndDays: 7, WindowDays: 30, SearchesMin: 10, SearchFailedMin: .8, SearchEndDays: 14}
 }
 
-// Document is what is known of a document on a day.
-type Document struct {
-	Day          detect.Day
-	AgeDays      int
-	ReachPctHigh float64 // 95 % upper bound of the reach, per cent of the entitled partners
-	Reach, Depth float64 // sub-scores, 0–100
+// Valid tells whether the values are in range.
+func (c CollateralConfig) Valid() bool {
+	return c.EndDays >= 1 && c.SearchEndDays >= 1 && c.WindowDays >= 1 && c.SearchesMin >= 1 && c.SearchFailedMin > 0 && c.SearchFailedMin <= 1
 }
 
-// Term is what is known of a search term on a day, over the window that ends with it.
-type Term struct {
-	Day              detect.Day
-	Searches, Failed int
-}
-
-// Neglected gives the episodes during which hardly any partner opened a document.
-func (c CollateralConfig) Neglected(days []Document) []Episode {
-	return episodes(days, func(d Document) detect.Day { return d.Day },
-		func(d Document) bool { return d.AgeDays >= c.AgeDaysMin && d.ReachPctHigh < c.ReachPctMax },
-		func(d Document) bool { return d.ReachPctHigh >= c.ReachPctEnd })
-}
-
-// SeenNotRead gives the episodes during which many opened a document and few read on.
-func (c CollateralConfig) SeenNotRead(days []Document) []Episode {
-	return episodes(days, func(d Document) detect.Day { return d.Day },
-		func(d Document) bool { return d.Reach >= c.SeenReachMin && d.Depth < c.SeenDepthMax },
-		func(d Document) bool { return d.Depth >= c.SeenDepthEnd })
-}
-
-// SearchGap gives the episodes during which a term found nothing useful. A window
-// with fewer searches than SearchesMin says nothing and ends nothing, unless it has
-// none at all.
-func (c CollateralConfig) SearchGap(days []Term) []Episode {
-	share := func(t Term) float64 { return float64(t.Failed) / float64(max(t.Searches, 1)) }
-	return episodes(days, func(t Term) detect.Day { return t.Day },
-		func(t Term) bool { return t.Searches >= c.SearchesMin && share(t) >= c.SearchFailedMin },
-		func(t Term) bool {
-			return t.Searches == 0 || t.Searches >= c.SearchesMin && share(t) < c.SearchFailedEnd
-		})
-}
-
-// episodes runs over the days in order with hysteresis.
-func episodes[T any](days []T, day func(T) detect.Day, begins, ends func(T) bool) []Episode {
+// Labelled gives the episodes of a label from the days on which it was there, in any
+// order: a pause of fewer than endDays does not end one. An episode ends on the
+// endDays-th day without the label, if that is not after through.
+func Labelled(days []detect.Day, endDays int, through detect.Day) []Episode {
 	days = slices.Clone(days)
-	slices.SortStableFunc(days, func(x, y T) int { return cmp.Compare(day(x), day(y)) })
+	slices.Sort(days)
 	var out []Episode
-	open := false
-	for _, d := range days {
-		switch {
-		case !open && begins(d):
-			out, open = append(out, Episode{Firing: day(d), Change: day(d)}), true
-		case open && ends(d):
-			out[len(out)-1].End, open = day(d), false
+	last := detect.NoDay
+	for _, day := range days {
+		if day > through {
+			break
 		}
+		if len(out) == 0 || day >= last+detect.Day(endDays) {
+			if len(out) > 0 {
+				out[len(out)-1].End = last + detect.Day(endDays)
+			}
+			out = append(out, Episode{Firing: day, Change: day})
+		}
+		last = day
+	}
+	if len(out) > 0 && last+detect.Day(endDays) <= through {
+		out[len(out)-1].End = last + detect.Day(endDays)
+	}
+	return out
+}
+
+// Searched is what was searched for a term on one day.
+type Searched struct {
+	Day              detect.Day
+	Searches, Failed int // failed: without a result, or with results and no click
+}
+
+// Gap is an episode during which a term found nothing useful.
+type Gap struct {
+	Episode
+	Searches, Failed int // in the window that ends with the first day
+}
+
+// Gaps gives the episodes of one term up to through: from a day on whose window has
+// at least SearchesMin searches of which at least SearchFailedMin failed. Days without
+// a search may be left out; the days may come in any order, each once.
+func (c CollateralConfig) Gaps(days []Searched, through detect.Day) []Gap {
+	byDay := make(map[detect.Day]Searched, len(days))
+	var labelled []detect.Day
+	for _, d := range days {
+		byDay[d.Day] = d
+	}
+	window := func(end detect.Day) (searches, failed int) {
+		for day := end - detect.Day(c.WindowDays) + 1; day <= end; day++ {
+			searches, failed = searches+byDay[day].Searches, failed+byDay[day].Failed
+		}
+		return searches, failed
+	}
+	for _, d := range days {
+		if s, f := window(d.Day); s >= c.SearchesMin && float64(f) >= c.SearchFailedMin*float64(s) {
+			labelled = append(labelled, d.Day)
+		}
+	}
+	var out []Gap
+	for _, e := range Labelled(labelled, c.SearchEndDays, through) {
+		s, f := window(e.Firing)
+		out = append(out, Gap{Episode: e, Searches: s, Failed: f})
 	}
 	return out
 }

@@ -145,21 +145,52 @@ func TestExpiries(t *testing.T) {
 	}
 }
 
-func TestCollateralHasHysteresis(t *testing.T) {
-	c := DefaultCollateral()
-	doc := func(day detect.Day, age int, high float64) Document {
-		return Document{Day: day, AgeDays: age, ReachPctHigh: high}
+func TestALabelEndsAfterDaysWithoutIt(t *testing.T) {
+	for name, test := range map[string]struct {
+		days    []detect.Day
+		through detect.Day
+		want    []Episode
+	}{
+		"never":                   {through: 10},
+		"holds":                   {days: []detect.Day{5, 6}, through: 12, want: []Episode{{Firing: 5, Change: 5}}},
+		"ends on the 7th day":     {days: []detect.Day{5, 6}, through: 13, want: []Episode{{Firing: 5, Change: 5, End: 13}}},
+		"a short pause":           {days: []detect.Day{12, 6}, through: 14, want: []Episode{{Firing: 6, Change: 6}}},
+		"a long pause":            {days: []detect.Day{13, 6}, through: 14, want: []Episode{{Firing: 6, Change: 6, End: 13}, {Firing: 13, Change: 13}}},
+		"later days do not count": {days: []detect.Day{6, 15}, through: 14, want: []Episode{{Firing: 6, Change: 6, End: 13}}},
+	} {
+		if diff := cmp.Diff(test.want, Labelled(test.days, 7, test.through)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
-	got := c.Neglected([]Document{doc(5, 33, 8), doc(1, 29, 1), doc(2, 30, 4.9), doc(3, 31, 6), doc(4, 32, 4), doc(6, 34, 4)})
-	if diff := cmp.Diff([]Episode{{Firing: 2, Change: 2, End: 5}, {Firing: 6, Change: 6}}, got); diff != "" {
+}
+
+func TestGaps(t *testing.T) {
+	c := DefaultCollateral() // 10 searches in 30 days, of which 8 failed; ends after 14 days
+	days := []Searched{{100, 5, 4}, {110, 4, 4}, {120, 1, 0}, {121, 10, 0}, {131, 1, 1}}
+	want := []Gap{{Episode: Episode{Firing: 120, Change: 120, End: 134}, Searches: 10, Failed: 8}}
+	if diff := cmp.Diff(want, c.Gaps(days, 140)); diff != "" {
 		t.Error(diff)
 	}
-	got = c.SeenNotRead([]Document{{Day: 1, Reach: 59, Depth: 1}, {Day: 2, Reach: 60, Depth: 24}, {Day: 3, Reach: 60, Depth: 34}, {Day: 4, Reach: 60, Depth: 35}})
-	if diff := cmp.Diff([]Episode{{Firing: 2, Change: 2, End: 4}}, got); diff != "" {
-		t.Error(diff)
+	if got := c.Gaps([]Searched{{100, 9, 9}, {130, 1, 1}}, 140); len(got) > 0 {
+		t.Errorf("ten searches in 31 days: %+v", got)
 	}
-	got = c.SearchGap([]Term{{1, 9, 9}, {2, 10, 8}, {3, 5, 0}, {4, 10, 6}, {5, 10, 5}, {6, 20, 20}, {7, 0, 0}})
-	if diff := cmp.Diff([]Episode{{Firing: 2, Change: 2, End: 5}, {Firing: 6, Change: 6, End: 7}}, got); diff != "" {
-		t.Error(diff)
-	}
+}
+
+// TestLaterDaysDoNotMoveEpisodes: what is found through a day is found again later,
+// but for the end of the last episode.
+func TestLaterDaysDoNotMoveEpisodes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		days := rapid.SliceOf(rapid.Custom(func(t *rapid.T) detect.Day { return detect.Day(rapid.IntRange(1, 60).Draw(t, "day")) })).Draw(t, "days")
+		gap := rapid.IntRange(1, 9).Draw(t, "gap")
+		through := detect.Day(rapid.IntRange(1, 60).Draw(t, "through"))
+		early, late := Labelled(days, gap, through), Labelled(days, gap, 100)
+		if len(late) < len(early) {
+			t.Fatalf("%v became %v", early, late)
+		}
+		for i, e := range early {
+			if e.Firing != late[i].Firing || e.End != detect.NoDay && e.End != late[i].End {
+				t.Fatalf("%v became %v", early, late)
+			}
+		}
+	})
 }
