@@ -30,6 +30,8 @@ var levels = map[string]float64{
 	"internal/console":    3,
 	"internal/bi":         3,
 	"internal/importer":   3,
+	"internal/notifier":   3,
+	"internal/alertdesk":  3,
 	"internal/simulate":   3,
 	"internal/replay":     3,
 	"internal/forget":     3,
@@ -58,10 +60,12 @@ var levels = map[string]float64{
 	"internal/secret":     0,
 	"internal/fault":      0,
 	"internal/score":      0,
-	"internal/backtest":   0,
 	"internal/session":    1, // pure, but speaks of event types
+	"internal/alert":      1, // pure, but speaks of rules of detect
 	"internal/detect":     0,
+	"internal/rules":      1, // pure, but speaks of detect.Day
 	"schemas":             0,
+	"internal/backtest":   0,
 	"internal/collateral": 0,
 
 	// Only for tests, which may use everything.

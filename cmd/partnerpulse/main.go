@@ -36,6 +36,8 @@ type cli struct {
 	Enricher   enricherCmd   `cmd:"" help:"Run an enricher: Kafka in, ClickHouse out."`
 	Aggregator aggregatorCmd `cmd:"" help:"Run the aggregator: rollups, scores, alerts."`
 	Console    consoleCmd    `cmd:"" help:"Run the console: web pages and read API."`
+	Notifier   notifierCmd   `cmd:"" help:"Run the notifier (signed webhooks), or see to its dead messages."`
+	Alerts     alertsCmd     `cmd:"" help:"List alerts; acknowledge, snooze or rebaseline them."`
 	Migrate    migrateCmd    `cmd:"" help:"Create or upgrade the topics and the tables, then exit."`
 	Simulate   simulateCmd   `cmd:"" help:"Send realistic portal traffic to a collector."`
 	Bench      benchCmd      `cmd:"" help:"Measure a role against its floor on this machine."`

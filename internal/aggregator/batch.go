@@ -66,6 +66,9 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		if err := a.derive(ctx, t, a.params(t, batch, now), now, &work); err != nil {
 			return work, err
 		}
+		if err := a.obey(ctx, t, a.params(t, batch, now), now, &work); err != nil {
+			return work, err
+		}
 	}
 	if err := a.share.Confirm(); err != nil {
 		return work, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"partnerpulse/internal/detect"
+	"partnerpulse/internal/rules"
 	"partnerpulse/internal/score"
 )
 
@@ -56,6 +57,10 @@ type Config struct {
 	// TenantModel watches the tenant's totals. Its weekday profile is that of Detect
 	// until the tenant's own has been learnt.
 	TenantModel detect.TenantConfig `yaml:"tenant_model"`
+	// Training bounds the rules about training and certifications.
+	Training rules.TrainingConfig `yaml:"training"`
+	// Collateral bounds the rules about documents and searches.
+	Collateral rules.CollateralConfig `yaml:"collateral"`
 }
 
 // Tenant holds what differs between tenants.
@@ -92,6 +97,7 @@ func DefaultConfig() Config {
 			"proposal", "quote", "negotiation", "contract", "commit", "closed", "won", "closed_won",
 		},
 		Model: score.DefaultModel(), Detect: d, TenantModel: detect.DefaultTenantConfig(),
+		Training: rules.DefaultTraining(), Collateral: rules.DefaultCollateral(),
 	}
 }
 
@@ -116,6 +122,8 @@ func (c *Config) Validate() error {
 	check(c.Settle >= 0 && c.SettleMax >= c.Settle, "settle %s and settle_max %s: need 0 ≤ settle ≤ settle_max", c.Settle, c.SettleMax)
 	check(c.ContentInterval >= 0, "content_interval %s is negative", c.ContentInterval)
 	check(c.MarksKept >= time.Hour, "marks_kept %s is less than an hour", c.MarksKept)
+	check(c.Training.Valid(), "training %+v: need lapse_factor ≥ 1, cadence_days and expiry_days ≥ 1", c.Training)
+	check(c.Collateral.Valid(), "collateral %+v: need positive numbers and 0 < search_failed_min ≤ 1", c.Collateral)
 	zone := func(name, tz string) {
 		_, err := time.LoadLocation(tz)
 		check(err == nil && tz != "" && tz != "Local", "%s %q is not an IANA time zone", name, tz)

@@ -19,6 +19,8 @@ type detectInput struct {
 	Seen    int32    `ch:"seen"`    // last day that was seen before
 	Days    []int32  `ch:"days"`
 	Counts  []uint64 `ch:"counts"`
+
+	accepted map[int32]bool // days on which the new level was accepted
 }
 
 // transition is a detected transition with whose it is.
@@ -38,10 +40,15 @@ func (a *Aggregator) detect(ctx context.Context, t *tenant, p chstore.Params, h 
 	if err := a.deps.Store.Select(ctx, &inputs, query("detect_inputs"), with(p, chstore.Params{"config": a.detector.Hash()})); err != nil {
 		return fmt.Errorf("reading detection inputs: %w", err)
 	}
+	levels, err := a.rebaselines(ctx, t, p)
+	if err != nil {
+		return err
+	}
 	var rows stateRows
 	var found []transition
 	for i := range inputs {
 		in := &inputs[i]
+		in.accepted = levels[in.Partner]
 		transitions, err := a.detectPartner(t, in, p["batch"].(uint64), &rows)
 		if err != nil {
 			return fmt.Errorf("detecting partner %s: %w", in.Partner, err)
@@ -72,7 +79,7 @@ func (a *Aggregator) detectPartner(t *tenant, in *detectInput, batch uint64, row
 	for day := int32(state.Next); day <= in.Through; day++ {
 		var obs detect.Observation
 		input := t.days.on(day)
-		input.Sessions = counts[day]
+		input.Sessions, input.Rebaseline = counts[day], in.accepted[day]
 		state, obs = a.detector.Step(state, input)
 		encoded, err := state.Encode()
 		if err != nil {

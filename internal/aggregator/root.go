@@ -218,6 +218,9 @@ func (a *Aggregator) tick(ctx context.Context) (Work, error) {
 		if err == nil && !w.More {
 			w.More, err = a.scoreContent(ctx, a.tenants[id])
 		}
+		if err == nil && !w.More {
+			err = a.collateralRules(ctx, a.tenants[id], &w)
+		}
 		work.add(w)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("aggregating tenant %s: %w", id, err))

@@ -38,6 +38,10 @@ type tenant struct {
 	waiting  time.Time // since when a later day waits to be given; zero: none does
 	present  time.Time // since when the history reaches the present; zero: it does not
 
+	labelled time.Time       // contentSeen of the scores that the rules about collateral have seen last
+	woken    int32           // day on which snoozed alerts were last looked through
+	accepted map[string]bool // rebaseline commands that the batch's detection was given
+
 	contentSeen time.Time // when the scores of content were last looked at; zero: not yet
 	contentLeft bool      // days of content are left to score
 }

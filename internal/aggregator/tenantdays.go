@@ -7,12 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"partnerpulse/internal/alert"
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/detect"
+	"partnerpulse/internal/event"
 )
-
-// wholeTenant stands for the partner in alerts about the tenant as a whole.
-const wholeTenant = "-"
 
 // priorWindowDays is how many days before the first of a month the month's prior and
 // dispersion are estimated from; priorWindowDaysMin is the least, and when the first is estimated.
@@ -128,7 +127,10 @@ func (a *Aggregator) watch(ctx context.Context, t *tenant, p chstore.Params, h h
 	if err != nil {
 		return err
 	}
-	return a.alert(ctx, t, p, h, found, work)
+	spans := []alert.Span{{
+		Fingerprint: detect.Fingerprint(t.id, event.TenantWide, detect.RuleTenantDrop, component), From: detect.Day(from), Through: detect.Day(through),
+	}}
+	return a.reconcile(ctx, t, p, h, detected(t.id, found), spans, work)
 }
 
 // loadTenantDays reads what is stored, once, and finds the first day whose totals
@@ -241,7 +243,7 @@ func (a *Aggregator) stepTenant(ctx context.Context, t *tenant, p chstore.Params
 			return nil, err
 		}
 		for _, tr := range result.Transitions {
-			found = append(found, transition{partner: wholeTenant, Transition: tr})
+			found = append(found, transition{partner: event.TenantWide, Transition: tr})
 		}
 	}
 	if err := a.storeTenant(ctx, &rows); err != nil {

@@ -175,7 +175,13 @@ func (a *app) console(cfg console.Config, l net.Listener) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
-	c, err := console.New(cfg, console.Deps{Store: store, Explainer: a.explainer(cfg.Tenant, store)}, a.log.Named("console"), a.registerer("console"))
+	ring, err := a.cfg.commandKeys()
+	if err != nil {
+		return Part{}, errors.Join(err, store.Close())
+	}
+	c, err := console.New(cfg, console.Deps{
+		Store: store, Explainer: a.explainer(cfg.Tenant, store), Alerts: a.cfg.alertDesk(store), Keys: ring,
+	}, a.log.Named("console"), a.registerer("console"))
 	if err != nil {
 		return Part{}, err
 	}

@@ -37,6 +37,7 @@ type Config struct {
 	Enricher   EnricherConfig    `yaml:"enricher"`
 	Aggregator aggregator.Config `yaml:"aggregator"`
 	Console    ConsoleConfig     `yaml:"console"`
+	Notifier   NotifierConfig    `yaml:"notifier"`
 	// PseudonymKeys holds, by tenant, the key that makes the pseudonyms by which users
 	// are stored in ClickHouse, at least 16 bytes, see docs/PRIVACY.md. Tenants without
 	// one have their user ids stored as they come. Not under tenants, where a variable
@@ -124,6 +125,7 @@ func DefaultConfig() Config {
 		},
 		Aggregator: aggregator.DefaultConfig(),
 		Console:    ConsoleConfig{HTTP: httpserver.DefaultConfig("127.0.0.1:8090"), Config: console.DefaultConfig()},
+		Notifier:   DefaultNotifierConfig(),
 		Ops:        httpserver.DefaultConfig(""),
 		Retention:  RetentionConfig{RejectsDays: rejectsDaysDefault},
 	}
@@ -152,6 +154,7 @@ func (c *Config) Validate() error {
 	add("collector", c.Collector.Spool.Validate())
 	agg := c.aggregator()
 	add("aggregator", agg.Validate())
+	add("notifier", c.Notifier.Validate())
 	add("collector.directory", c.Collector.Directory.Validate())
 	enrichment := c.enrichment()
 	add("enricher.enrichment", enrichment.Validate())
