@@ -121,7 +121,7 @@ func TestWhoMayCommandAlerts(t *testing.T) {
 	}{
 		{ack, "", "", 401, "no_key"}, {ack + "?key=" + goodKey, "", "", 401, "no_key"}, {ack, "pp_srv_nobody", "", 401, "unknown_key"},
 		{ack, writeKey, "", 403, "forbidden"}, {ack, otherKey, "", 403, "forbidden"}, {ack, webKey, "", 403, "forbidden"},
-		{ack, goodKey, "[]", 400, "invalid_body"}, {ack, goodKey, `{"untill":"x"}`, 400, "invalid_body"},
+		{ack, goodKey, "[]", 400, "invalid_body"}, {ack, goodKey, `{"unknown":"x"}`, 400, "invalid_body"},
 		{ack, goodKey, `{"note":"` + strings.Repeat("x", 9000) + `"}`, 400, "invalid_body"},
 		{"/api/v1/alerts/a1/forget", goodKey, "", 400, "invalid_command"}, {"/api/v1/alerts/a2/snooze", goodKey, "", 404, "unknown_alert"},
 		{"/api/v1/alerts/over/snooze", goodKey, "", 409, "alert_over"},

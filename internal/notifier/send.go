@@ -44,8 +44,10 @@ func (n *Notifier) send(ctx context.Context, e *Endpoint) error {
 		return fmt.Errorf("reading due messages: %w", err)
 	}
 	for i := range due {
-		if ctx.Err() != nil {
+		select {
+		case <-ctx.Done():
 			return nil
+		default:
 		}
 		d := &due[i]
 		if disabled != "" {
@@ -96,7 +98,7 @@ func (n *Notifier) attempt(ctx context.Context, e *Endpoint, d *Delivery) (disab
 		d.Status, d.LastError, result = dead, err.Error(), "dead"
 	default:
 		pause := n.cfg.Retries[d.Attempts-1]
-		pause += time.Duration((2*rand.Float64() - 1) * n.cfg.Jitter * float64(pause)) //nolint:gosec // spreads load, protects nothing
+		pause += time.Duration((2*rand.Float64() - 1) * n.cfg.Jitter * float64(pause))
 		d.LastError, d.Next = err.Error(), n.deps.Now().Add(max(pause, wait))
 	}
 	n.metrics.attempts.WithLabelValues(e.Name, result).Inc()
@@ -143,7 +145,7 @@ func (n *Notifier) post(ctx context.Context, e *Endpoint, d *Delivery) (wait tim
 		}
 		return 0, fmt.Errorf("sending: %w", err)
 	}
-	defer resp.Body.Close() //nolint:errcheck // nothing is left to read that matters
+	defer resp.Body.Close()
 	_, _ = io.CopyN(io.Discard, resp.Body, answerBytesMax)
 	switch {
 	case resp.StatusCode/100 == 2:
