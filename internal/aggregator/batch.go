@@ -32,8 +32,12 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 	}
 	t.stale, t.days.news = t.stale || t.days.news, false
 	version := t.days.ver
-	// The work tables are dropped whatever happens; if that fails, at the next start.
-	defer func() { err = errors.Join(err, a.drop(ctx, batch)) }()
+	// The work tables are dropped whatever happens; if that fails, before the next batch.
+	defer func() {
+		if failed := a.drop(ctx, batch); failed != nil {
+			a.started, err = false, errors.Join(err, failed)
+		}
+	}()
 	size, err := a.take(ctx, p, dirty, t)
 	if err != nil {
 		return Work{}, err
@@ -264,6 +268,11 @@ func (a *Aggregator) sweep(ctx context.Context) error {
 		if err := a.deps.Store.Exec(ctx, "ALTER TABLE dirty_days DROP PARTITION ID '"+hour.ID+"'", nil); err != nil {
 			return fmt.Errorf("dropping a finished hour: %w", err)
 		}
+	}
+	// A statement of a killed aggregator can outlive it in the store, and write after the
+	// next one has cleared what was left.
+	if err := a.clearLeft(ctx); err != nil {
+		return err
 	}
 	a.swept = now
 	return nil

@@ -122,6 +122,16 @@ func (a *Aggregator) start(ctx context.Context) error {
 		}
 		a.meet(r.Tenant)
 	}
+	if err := a.clearLeft(ctx); err != nil {
+		return err
+	}
+	a.started = true
+	return nil
+}
+
+// clearLeft drops the work tables of batches that are over. None of this worker may be
+// under way.
+func (a *Aggregator) clearLeft(ctx context.Context) error {
 	var left []struct {
 		Batch  uint64 `ch:"batch_id"`
 		Tenant string `ch:"tenant"`
@@ -140,7 +150,6 @@ func (a *Aggregator) start(ctx context.Context) error {
 			return err
 		}
 	}
-	a.started = true
 	return nil
 }
 
