@@ -133,7 +133,8 @@ func (a *Aggregator) start(ctx context.Context) error {
 	return nil
 }
 
-// clearLeft drops the work tables of batches that are over. No batch may be under way.
+// clearLeft drops the work tables of batches that are over. None of this worker may be
+// under way.
 func (a *Aggregator) clearLeft(ctx context.Context) error {
 	var left []struct {
 		Batch  uint64 `ch:"batch_id"`
