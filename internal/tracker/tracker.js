@@ -100,14 +100,15 @@
 
   // ---- queue and delivery ------------------------------------------------------------------------
 
-  // Items are {e: event, s: its JSON, n: bytes, v: what a newer item supersedes, busy: on its way}. Each page stores
+  // Items are {e: event, s: its JSON, n: bytes, v: what a newer item supersedes, as: the identity
+  // that goes with it, busy: on its way}. Each page stores
   // its own queue with the time it was last touched, 0 once the page has gone, so that another may adopt it.
   const mine = "q." + uuid();
   let queue = [], timer = 0, notBefore = 0, fails = 0, held = false, limit = BATCH, gone = false;
 
   const events = (items) => items.map((i) => i.e);
   const body = (items) => "[" + items.map((i) => i.s) + "]";
-  const address = (what) => opt.collector + "/v1/" + what + "?" + new URLSearchParams({ key: opt.key, identity: opt.identity || "" });
+  const address = (what, items) => opt.collector + "/v1/" + what + "?" + new URLSearchParams({ key: opt.key, identity: items[0].as || "" });
   const idle = () => queue.filter((i) => !i.busy);
   const save = () => put(mine, queue.length ? { t: gone ? 0 : now(), q: events(queue) } : null);
   const later = (ms) => {
@@ -117,7 +118,7 @@
     const s = JSON.stringify(e), n = new Blob([s]).size;
     if (n > BYTES) return tell("dropped", "too large", [e]);
     if (v) queue = queue.filter((i) => i.v !== v || i.busy || tell("superseded", "", [i.e]));
-    queue.push({ e: JSON.parse(s), s, n, v });
+    queue.push({ e: JSON.parse(s), s, n, v, as: opt.identity });
     if (queue.length > QUEUE) tell("dropped", "queue is full", events(queue.splice(0, queue.length - QUEUE)));
     save();
     if (idle().length < BATCH) later(opt.flushMs);
@@ -147,7 +148,7 @@
   }));
   const take = (from, most) => {
     let n = 0;
-    return from.slice(0, most).filter((i, at) => (n += i.n + 1) < BYTES || !at);
+    return from.slice(0, most).filter((i, at) => (n += i.as === from[0].as ? i.n + 1 : BYTES) < BYTES || !at);
   };
   const send = (leaving) => {
     const free = idle(), pause = notBefore - now();
@@ -155,7 +156,7 @@
     if (pause > 0) return later(pause);
     const batch = take(free, limit), cut = new AbortController(), late = wait(() => cut.abort(), 3e4);
     batch.forEach((i) => { i.busy = true; });
-    fetch(address("events"), { method: "POST", body: body(batch), credentials: "omit", keepalive: !!leaving, signal: cut.signal })
+    fetch(address("events", batch), { method: "POST", body: body(batch), credentials: "omit", keepalive: !!leaving, signal: cut.signal })
       .then((r) => r.text().then((t) => answer(r, t, batch)))
       .catch((e) => retry(batch, 0, e))
       .then(() => clearTimeout(late));
@@ -191,7 +192,7 @@
   const beacon = () => {
     for (let rest = queue, part; rest.length && !held; rest = rest.slice(part.length)) {
       part = take(rest, QUEUE);
-      if (!nav.sendBeacon(address("beacon"), body(part))) return send(true);
+      if (!nav.sendBeacon(address("beacon", part), body(part))) return send(true);
       tell("beacon", "", events(part));
     }
   };
@@ -450,7 +451,7 @@
         send();
         opt.partner = o.partner;
         opt.user = o.user;
-      }
+      } else queue.forEach((i) => { i.as = o.identity; });
       opt.identity = o.identity;
       held = false;
       send();
