@@ -53,7 +53,7 @@ func (c *backtestCmd) Run(ctx context.Context, g *globals) error {
 
 // parseDays reads 90d, or a duration of whole days such as 2160h.
 func parseDays(flag, text string) (int32, error) {
-	if n, err := strconv.Atoi(strings.TrimSuffix(text, "d")); err == nil && n >= 1 && n <= 3650 {
+	if n, err := strconv.ParseInt(strings.TrimSuffix(text, "d"), 10, 32); err == nil && n >= 1 && n <= 3650 {
 		return int32(n), nil
 	}
 	if d, err := time.ParseDuration(text); err == nil && d >= 24*time.Hour && d <= 3650*24*time.Hour && math.Mod(d.Hours(), 24) == 0 {

@@ -127,7 +127,7 @@ func (c *modelListCmd) Run(ctx context.Context, g *globals) error {
 func printModel(out io.Writer, m *score.Model) {
 	fmt.Fprintf(out, "model %s, frozen as of %s\n\n", m.Version, m.FrozenAsOf)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "segment\tpartners\t")
+	fmt.Fprintf(w, "segment\tpartners\t")
 	for j := range score.ComponentCount {
 		fmt.Fprintf(w, "%s bar\timputed\t", j)
 	}

@@ -63,7 +63,7 @@ func (a *Aggregator) serve(ctx context.Context, share kafkabus.Share) error {
 		case err == nil:
 			return a.loop(ctx)
 		case ctx.Err() != nil, errors.Is(err, kafkabus.ErrGenerationEnded):
-			return nil
+			return nil //nolint:nilerr // the shards are others' now, and so is the work
 		}
 		a.metrics.tickErrors.Inc()
 		a.log.Error("beginning an epoch failed", zap.Error(err), zap.Duration("retry_in", a.cfg.Interval))

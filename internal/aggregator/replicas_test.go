@@ -108,7 +108,7 @@ func startWorker(t *testing.T, spec workerSpec) *worker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &worker{cmd: exec.Command(os.Args[0])} //nolint:gosec // this binary
+	w := &worker{cmd: exec.Command(os.Args[0])}
 	w.cmd.Env = append(os.Environ(), workerEnv+"="+string(text))
 	w.cmd.Stderr = os.Stderr
 	out, err := w.cmd.StdoutPipe()

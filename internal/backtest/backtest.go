@@ -116,7 +116,7 @@ func auc(sorted []Observation, who, drawn []int) float64 {
 }
 
 func interval(sorted []Observation, who []int, partners int) (low, high float64) {
-	rng := rand.New(rand.NewPCG(1, uint64(len(sorted)))) //nolint:gosec // repeatable on purpose
+	rng := rand.New(rand.NewPCG(1, uint64(len(sorted))))
 	var values []float64
 	drawn := make([]int, partners)
 	for range resamples {

@@ -34,7 +34,7 @@ const barPercentile = 80
 //   - nps is the tenant's mean NPS, −100–100, that sentiment shrinks to.
 //
 // Weights, half-lives and the rest stay as in base. No partners at all is an error.
-func Freeze(base Model, version string, asOf int32, partners []Summary, feeds Feeds, nps float64, partnersMin int) (Model, error) { //nolint:gocritic // a copy is wanted
+func Freeze(base Model, version string, asOf int32, partners []Summary, feeds Feeds, nps float64, partnersMin int) (Model, error) {
 	if len(partners) == 0 {
 		return Model{}, errors.New("freezing bars: the tenant has no partners as of that day")
 	}

@@ -71,7 +71,7 @@ func (c *Changes) IsZero() bool {
 
 // With gives m with the changes. It is an error to change anything and keep the
 // version, and to name a component that there is not; the result is validated.
-func (m Model) With(c Changes) (Model, error) { //nolint:gocritic // a copy is wanted
+func (m Model) With(c Changes) (Model, error) {
 	if c.IsZero() {
 		return m, nil
 	}

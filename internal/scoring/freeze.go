@@ -12,7 +12,7 @@ import (
 // Freeze makes a model of the tenant's data as of a day (days since 1970-01-01), by
 // score.Freeze, and stores it. Freezing again from other data under the same version
 // is ErrModelTaken.
-func Freeze(ctx context.Context, store Store, tenant string, base score.Model, version string, asOf int32, partnersMin int, now time.Time) (score.Model, error) { //nolint:gocritic // a copy is wanted
+func Freeze(ctx context.Context, store Store, tenant string, base score.Model, version string, asOf int32, partnersMin int, now time.Time) (score.Model, error) {
 	if err := writeDecay(ctx, store, &base); err != nil {
 		return score.Model{}, err
 	}

@@ -150,7 +150,7 @@ func (r *Report) printComponents(b *strings.Builder) {
 			p := r.Change.Components[i]
 			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t", p.DecayLoss+p.NewActivity+p.BarChange, p.DecayLoss, p.NewActivity, p.BarChange)
 		} else {
-			fmt.Fprint(w, "\t\t\t\t")
+			fmt.Fprintf(w, "\t\t\t\t")
 		}
 		fmt.Fprintln(w)
 	}
