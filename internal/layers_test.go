@@ -55,18 +55,12 @@ var levels = map[string]int{
 	"internal/secret":     0,
 	"internal/fault":      0,
 	"internal/score":      0,
+	"internal/collateral": 0,
+	"internal/detect":     0,
+	"schemas":             0,
 	"internal/session":    1, // pure, but speaks of event types
 	"internal/alert":      1, // pure, but speaks of rules of detect
-	"internal/detect":     0,
 	"internal/rules":      1, // pure, but speaks of detect.Day
-	"schemas":             0,
-	"internal/event":      0,
-	"internal/secret":     0,
-	"internal/score":      0,
-	"internal/collateral": 0,
-	"internal/session":    1, // pure, but speaks of event types
-	"internal/detect":     0,
-	"schemas":             0,
 
 	// Only for tests, which may use everything.
 	"internal/apachekafka": 6,
