@@ -62,7 +62,7 @@ func detected(tenantID string, found []transition) []finding {
 		out[i] = finding{
 			Finding: alert.Finding{
 				Subject: f.partner, Partner: f.partner, Rule: f.Rule, Status: f.Status, Day: f.Day, Firing: f.FiringDay,
-				Fingerprint: detect.Fingerprint(tenantID, f.partner, f.Rule, component),
+				Fingerprint: detect.Fingerprint(tenantID, f.partner, f.Rule, component), Old: f.rerun,
 			},
 			data: alertData{
 				Component: component, Severity: f.Severity, ChangeAt: f.ChangeDay,
@@ -93,7 +93,11 @@ func (a *Aggregator) alert(ctx context.Context, t *tenant, p chstore.Params, h h
 	if err != nil {
 		return err
 	}
-	findings, spans = append(findings, ruled...), append(spans, ruledSpans...)
+	return a.reconcile(ctx, t, p, h, append(findings, ruled...), append(spans, ruledSpans...), work)
+}
+
+// reconcile tells what the findings say that the alerts table does not have yet.
+func (a *Aggregator) reconcile(ctx context.Context, t *tenant, p chstore.Params, h horizon, findings []finding, spans []alert.Span, work *Work) error {
 	var known []knownAlert
 	if err := a.deps.Store.Select(ctx, &known, query("known_alerts"), p); err != nil {
 		return fmt.Errorf("reading known alerts: %w", err)
@@ -166,7 +170,7 @@ func (a *Aggregator) tell(ctx context.Context, t *tenant, p chstore.Params, n *t
 		return fmt.Errorf("composing alert states: %w", err)
 	}
 	if msgs = append(msgs, states...); len(msgs) > 0 {
-		if err := a.deps.Publisher.Publish(ctx, msgs...); err != nil {
+		if err := a.publish(ctx, msgs); err != nil {
 			return fmt.Errorf("publishing alerts: %w", err)
 		}
 	}

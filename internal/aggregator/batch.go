@@ -11,6 +11,7 @@ import (
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/event"
 	"partnerpulse/internal/fault"
+	"partnerpulse/internal/scoring"
 )
 
 // batch brings one batch of a tenant up to date. An error anywhere leaves the
@@ -20,24 +21,39 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		return Work{}, err
 	}
 	h := a.horizon(t)
-	t.stale = t.stale || h != t.checked
-	if dirty == 0 && !t.stale {
+	t.stale = t.stale || t.days.news || h != t.checked
+	if dirty == 0 && !t.stale && !a.due(t, h) {
 		return Work{}, nil
 	}
 	batch := a.nextBatch()
 	p := a.params(t, batch, h)
-	// The work tables are dropped whatever happens; if that fails, at the next start.
-	defer func() { err = errors.Join(err, a.drop(ctx, batch)) }()
+	if err := a.watch(ctx, t, p, h, &work); err != nil {
+		return work, err
+	}
+	t.stale, t.days.news = t.stale || t.days.news, false
+	version := t.days.ver
+	// The work tables are dropped whatever happens; if that fails, before the next batch.
+	defer func() {
+		if failed := a.drop(ctx, batch); failed != nil {
+			a.started, err = false, errors.Join(err, failed)
+		}
+	}()
 	size, err := a.take(ctx, p, dirty, t)
 	if err != nil {
 		return Work{}, err
 	}
 	fault.Point(fault.AggregatorTaken)
+	if err := a.share.Confirm(); err != nil {
+		return Work{}, err
+	}
 	if size.Keys > 0 {
 		if size.First < h.today {
 			t.changed = a.deps.Now()
 		}
-		if err := a.rollUp(ctx, p, size); err != nil {
+		if size.Low <= t.days.complete {
+			t.days.touch(size.Low, a.deps.Now())
+		}
+		if err := a.rollUp(ctx, t, p, size); err != nil {
 			return Work{}, err
 		}
 		if err := a.facts(ctx, t, p, false); err != nil {
@@ -45,7 +61,7 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		}
 	}
 	now := a.horizon(t)
-	work = Work{Keys: int(size.Keys), More: size.Keys < dirty}
+	work.Keys, work.More = int(size.Keys), size.Keys < dirty
 	if size.Partners > 0 {
 		if err := a.derive(ctx, t, a.params(t, batch, now), now, &work); err != nil {
 			return work, err
@@ -54,14 +70,18 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 			return work, err
 		}
 	}
+	if err := a.share.Confirm(); err != nil {
+		return work, err
+	}
 	if err := a.deps.Store.Exec(ctx, query("done"), p); err != nil {
 		return work, fmt.Errorf("marking keys done: %w", err)
 	}
 	fault.Point(fault.AggregatorDone)
 	if size.Stale < uint64(a.cfg.BatchKeysMax) && t.stale {
 		t.stale, t.unknown, t.checked = false, false, h
+		t.days.applied = version
 	}
-	work.More = work.More || t.stale || now != t.checked
+	work.More = work.More || t.stale || t.days.news || now != t.checked
 	return work, nil
 }
 
@@ -69,6 +89,9 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 func (a *Aggregator) load(ctx context.Context, t *tenant) error {
 	if t.loaded {
 		return nil
+	}
+	if err := a.loadModel(ctx, t); err != nil {
+		return err
 	}
 	if err := a.facts(ctx, t, a.params(t, 0, horizon{}), true); err != nil {
 		return err
@@ -104,7 +127,7 @@ func (a *Aggregator) take(ctx context.Context, p chstore.Params, dirty uint64, t
 		if t.unknown {
 			unknown = 1
 		}
-		if err := a.deps.Store.Exec(ctx, query("take_stale"), with(p, chstore.Params{"unknown": unknown})); err != nil {
+		if err := a.deps.Store.Exec(ctx, query("take_stale"), with(p, chstore.Params{"unknown": unknown, "tenant_ver": t.days.ver})); err != nil {
 			return size{}, fmt.Errorf("taking partners that have fallen behind: %w", err)
 		}
 	}
@@ -119,11 +142,11 @@ func (a *Aggregator) take(ctx context.Context, p chstore.Params, dirty uint64, t
 }
 
 // rollUp recomputes sessions and partner_daily.
-func (a *Aggregator) rollUp(ctx context.Context, p chstore.Params, s size) error {
+func (a *Aggregator) rollUp(ctx context.Context, t *tenant, p chstore.Params, s size) error {
 	p = with(p, chstore.Params{
 		"low": date(s.Low), "high": date(s.High),
 		"interactive": typeNames(event.Type.IsInteractive), "directory": typeNames(event.Type.IsDirectory),
-		"stages": a.cfg.DealStages, "measures": measuresType(),
+		"stages": a.cfg.DealStages, "measures": measuresType(), "epoch": a.epoch, "counted_max": uint64(t.model.CountedEventsMax()),
 	})
 	for _, name := range []string{"take_days", "sessions", "daily"} {
 		if err := a.deps.Store.Exec(ctx, query(name), p); err != nil {
@@ -163,6 +186,9 @@ func (a *Aggregator) facts(ctx context.Context, t *tenant, p chstore.Params, all
 // derive computes scores and alerts from partner_daily, publishes them, and
 // records the progress.
 func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h horizon, work *Work) error {
+	if err := a.watch(ctx, t, p, h, work); err != nil {
+		return err
+	}
 	if err := a.deps.Store.Exec(ctx, query("take_partners"), p); err != nil {
 		return fmt.Errorf("taking partners: %w", err)
 	}
@@ -178,11 +204,11 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 		return nil
 	}
 	work.Partners, work.ScoreRows = int(sizes[0].Partners), int(sizes[0].ScoreRows)
-	if err := a.score(ctx, p, sizes[0].ScoreRows); err != nil {
+	if err := a.score(ctx, t, p, sizes[0].ScoreRows); err != nil {
 		return err
 	}
 	fault.Point(fault.AggregatorScored)
-	if sizes[0].Detections > 0 {
+	if sizes[0].Detections > 0 || t.days.applied < t.days.ver {
 		if err := a.detect(ctx, t, p, h, work); err != nil {
 			return err
 		}
@@ -191,22 +217,18 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 }
 
 // score computes rows of partner_scores, in pieces that bound the store's memory.
-func (a *Aggregator) score(ctx context.Context, p chstore.Params, rows uint64) error {
-	n := a.scoring
-	m := &a.cfg.Model
-	p = with(p, chstore.Params{
-		"half_lives": m.HalfLives(), "weights": n.Weight[:], "imputed_values": n.Imputed[:],
-		"bar_activity": m.Activity.Bar, "bar_content": m.Content.Bar,
-		"bar_training": m.Training.Bar, "bar_pipeline": m.Pipeline.Bar,
-		"compliance_share": n.ComplianceShare, "cadence": n.Cadence,
-		"nps_pseudo": n.NPSPseudo, "nps_prior": n.NPSPrior, "coverage_min": n.CoverageMin,
-		"steady": n.Steady, "strong": n.Strong, "margin": n.Margin,
-	})
-	limit := uint64(a.cfg.ScoreRowsMax)
+func (a *Aggregator) score(ctx context.Context, t *tenant, p chstore.Params, rows uint64) error {
+	p = with(p, scoring.Params(&t.model))
+	p["ver"] = p["batch"]
+	return scoreInPieces(ctx, a.deps.Store, p, rows, uint64(a.cfg.ScoreRowsMax))
+}
+
+// scoreInPieces computes the rows of the partners of a work table, at most limit at a
+// time.
+func scoreInPieces(ctx context.Context, store Store, p chstore.Params, rows, limit uint64) error {
 	chunks := (rows + limit - 1) / limit
 	for chunk := range chunks {
-		q := with(p, chstore.Params{"chunks": chunks, "chunk": chunk})
-		if err := a.deps.Store.Exec(ctx, query("scores"), q); err != nil {
+		if err := store.Exec(ctx, query("scores"), with(p, chstore.Params{"chunks": chunks, "chunk": chunk})); err != nil {
 			return fmt.Errorf("scoring: %w", err)
 		}
 	}
@@ -250,12 +272,17 @@ func (a *Aggregator) sweep(ctx context.Context) error {
 			return fmt.Errorf("dropping a finished hour: %w", err)
 		}
 	}
+	// A statement of a killed aggregator can outlive it in the store, and write after the
+	// next one has cleared what was left.
+	if err := a.clearLeft(ctx); err != nil {
+		return err
+	}
 	a.swept = now
 	return nil
 }
 
-// measuresType is the type of the measures of partner_daily, in column order: 43
-// counts and the score's four inputs.
+// measuresType is the type of the measures of partner_daily, in column order: 42
+// counts, the segment, all events, and the score's four inputs.
 func measuresType() string {
-	return "Tuple(" + strings.Repeat("UInt64, ", 43) + "Int64, Int64, Int64, Int64)"
+	return "Tuple(" + strings.Repeat("UInt64, ", 42) + "String, UInt64, Int64, Int64, Int64, Int64)"
 }

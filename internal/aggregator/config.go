@@ -1,6 +1,7 @@
 package aggregator
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -14,6 +15,11 @@ import (
 type Config struct {
 	// Interval is the pause between ticks while there is nothing to do.
 	Interval time.Duration `yaml:"interval"`
+	// Group is the consumer group that divides the tenants among aggregators.
+	Group string `yaml:"group"`
+	// TakeoverAfter is how long an aggregator may be silent before others take over
+	// its tenants.
+	TakeoverAfter time.Duration `yaml:"takeover_after"`
 	// RetryMax bounds the pause after errors.
 	RetryMax time.Duration `yaml:"retry_max"`
 	// StopTimeout is how long a batch may go on after a stop was asked for.
@@ -48,6 +54,9 @@ type Config struct {
 	Model score.Model `yaml:"model"`
 	// Detect is the drop detector.
 	Detect detect.Config `yaml:"detect"`
+	// TenantModel watches the tenant's totals. Its weekday profile is that of Detect
+	// until the tenant's own has been learnt.
+	TenantModel detect.TenantConfig `yaml:"tenant_model"`
 	// Training bounds the rules about training and certifications.
 	Training rules.TrainingConfig `yaml:"training"`
 	// Collateral bounds the rules about documents and searches.
@@ -57,7 +66,19 @@ type Config struct {
 // Tenant holds what differs between tenants.
 type Tenant struct {
 	ID       string `yaml:"id"`
-	Timezone string `yaml:"timezone"` // IANA zone whose midnights separate days
+	Timezone string `yaml:"timezone"` // IANA zone whose midnights separate days; empty: Config.Timezone
+	// Model says by which model the tenant is scored; its zero value is Config.Model.
+	Model TenantModel `yaml:"model"`
+}
+
+// TenantModel is a tenant's score model.
+type TenantModel struct {
+	// Active is the version of a stored model to score with, such as one that was
+	// frozen from the tenant's data. Empty: the one described here.
+	Active string `yaml:"active"`
+	// Changes describe a model by what is different from Config.Model; with an active
+	// one they are where the next freeze starts from.
+	score.Changes `yaml:",inline"`
 }
 
 // DefaultConfig gives the documented defaults. The detector expects a fifth of
@@ -66,6 +87,7 @@ func DefaultConfig() Config {
 	d := detect.DefaultConfig()
 	d.WeekdayProfile = [7]float64{.2, 1.3, 1.3, 1.3, 1.3, 1.3, .3}
 	return Config{
+		Group: "partnerpulse-aggregator", TakeoverAfter: 10 * time.Second,
 		Interval: time.Second, RetryMax: 30 * time.Second, StopTimeout: 10 * time.Second,
 		BatchKeysMax: 20_000, ScoreRowsMax: 200_000,
 		Settle: 10 * time.Second, SettleMax: 10 * time.Minute,
@@ -74,7 +96,8 @@ func DefaultConfig() Config {
 			"lead", "registered", "qualification", "qualified", "discovery", "demo", "evaluation",
 			"proposal", "quote", "negotiation", "contract", "commit", "closed", "won", "closed_won",
 		},
-		Model: score.DefaultModel(), Detect: d, Training: rules.DefaultTraining(), Collateral: rules.DefaultCollateral(),
+		Model: score.DefaultModel(), Detect: d, TenantModel: detect.DefaultTenantConfig(),
+		Training: rules.DefaultTraining(), Collateral: rules.DefaultCollateral(),
 	}
 }
 
@@ -90,6 +113,8 @@ func (c *Config) Validate() error {
 		}
 	}
 	check(c.Interval > 0 && c.RetryMax >= c.Interval, "interval %s and retry_max %s: need 0 < interval ≤ retry_max", c.Interval, c.RetryMax)
+	check(c.Group != "", "group is empty")
+	check(c.TakeoverAfter >= time.Second, "takeover_after %s is less than a second", c.TakeoverAfter)
 	check(c.StopTimeout >= 0, "stop_timeout %s is negative", c.StopTimeout)
 	check(c.BatchKeysMax > 0, "batch_keys_max %d is not positive", c.BatchKeysMax)
 	check(c.ScoreRowsMax > 0, "score_rows_max %d is not positive", c.ScoreRowsMax)
@@ -108,7 +133,24 @@ func (c *Config) Validate() error {
 	for _, t := range c.Tenants {
 		check(t.ID != "" && !seen[t.ID], "tenant %q is empty or stands twice", t.ID)
 		seen[t.ID] = true
-		zone("timezone of tenant "+t.ID, t.Timezone)
+		zone("timezone of tenant "+t.ID, cmp.Or(t.Timezone, c.Timezone))
+		if _, err := c.Model.With(t.Model.Changes); err != nil {
+			errs = append(errs, fmt.Errorf("%w: model of tenant %s: %w", ErrConfig, t.ID, err))
+		}
 	}
-	return errors.Join(append(errs, c.Model.Validate(), c.Detect.Validate())...)
+	return errors.Join(append(errs, c.Model.Validate(), c.Detect.Validate(), c.TenantModel.Validate())...)
+}
+
+// detectors makes the detector of partners and the model of the tenant, which gives
+// the weekday profile to the former day by day.
+func (c *Config) detectors() (*detect.Detector, *detect.TenantModel, error) {
+	partners, tenant := c.Detect, c.TenantModel
+	tenant.Profile = partners.WeekdayProfile
+	partners.WeekdayProfile = [7]float64{1, 1, 1, 1, 1, 1, 1}
+	detector, err := detect.New(partners)
+	if err != nil {
+		return nil, nil, err
+	}
+	model, err := detect.NewTenantModel(tenant)
+	return detector, model, err
 }

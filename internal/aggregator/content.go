@@ -46,6 +46,7 @@ func (a *Aggregator) scoreContent(ctx context.Context, t *tenant) (more bool, er
 	h := a.horizon(t)
 	p := with(a.params(t, a.nextBatch(), h), chstore.Params{
 		"ccs": collateral.Version, "window": int32(collateral.WindowDays), "weights": collateral.Decay(), "inactive": inactive(),
+		"epoch": a.epoch,
 	})
 	var rows []struct {
 		Included uint64 `ch:"included"`
@@ -97,6 +98,9 @@ func (a *Aggregator) scoreContentDay(ctx context.Context, p chstore.Params) (err
 		}
 	}()
 	if err := a.deps.Store.Exec(ctx, query("content_consumed"), p); err != nil {
+		return fmt.Errorf("scoring content: %w", err)
+	}
+	if err := a.share.Confirm(); err != nil { // another worker's scores are newer
 		return fmt.Errorf("scoring content: %w", err)
 	}
 	return a.replace(ctx, contentScores(), p)

@@ -72,7 +72,7 @@ func (c *chronicle) tell(when acceptance, facts ...fact) {
 	var amount []decimal.Decimal
 	var margin []*float32
 	var expires []*time.Time
-	var response, ms, words, duration, results []uint32
+	var ms, words, duration, results []uint32
 	var responses []*uint32
 	var scroll []uint8
 	var nps []*uint8
@@ -98,7 +98,7 @@ func (c *chronicle) tell(when acceptance, facts ...fact) {
 		day, at, received = append(day, f.Time.UTC().Truncate(24*time.Hour)), append(at, f.Time.UTC()), append(received, f.Received.UTC())
 		internal, bot = append(internal, f.Internal), append(bot, f.Bot)
 		amount, margin, expires, responses = append(amount, x.Amount), append(margin, x.MarginPct), append(expires, x.ExpiresAt), append(responses, x.ResponseS)
-		response, ms, words, duration = append(response, 0), append(ms, x.EngagedMS), append(words, x.Words), append(duration, x.DurationS)
+		ms, words, duration = append(ms, x.EngagedMS), append(words, x.Words), append(duration, x.DurationS)
 		results, scroll, nps = append(results, x.ResultsCount), append(scroll, x.MaxScrollPct), append(nps, x.NPS)
 		ver = append(ver, uint64(when))
 		marks = append(marks, sent{Partner: f.Partner, Event: session.Event{ID: f.ID, Time: f.Time}})

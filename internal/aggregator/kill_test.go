@@ -150,7 +150,7 @@ func newKillRig(t *testing.T, w *world) *killRig {
 func (r *killRig) run(kill string) {
 	r.t.Helper()
 	spec, err := json.Marshal(childSpec{
-		ClickHouse: r.addr, Database: r.database, Broker: r.broker, Zone: r.loc.String(), Now: r.now, Kill: kill,
+		ClickHouse: r.address, Database: r.database, Broker: r.broker, Zone: r.loc.String(), Now: r.now, Kill: kill,
 	})
 	if err != nil {
 		r.t.Fatal(err)

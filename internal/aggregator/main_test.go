@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,12 +25,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if spec := os.Getenv(childVariable); spec != "" {
-		if err := child(spec); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	for variable, run := range map[string]func(string) error{workerEnv: runWorker, childVariable: child} {
+		if spec := os.Getenv(variable); spec != "" {
+			if err := run(spec); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(0)
 		}
-		os.Exit(0)
 	}
 	os.Exit(enginetest.Main(m))
 }
@@ -45,8 +48,9 @@ type world struct {
 	loc    *time.Location
 	now    time.Time
 	events map[string]sent // by partner and id, first accepted copy
+	looks  int             // at the clock of rescoredAt
 
-	addr, database string // of the store
+	address, database string // where the store is
 }
 
 const tenantID = "demo"
@@ -94,7 +98,7 @@ func newWorld(t testing.TB, tz string, now time.Time) *world {
 	}
 	w := &world{
 		t: t, store: store, faulty: &faultyStore{Store: store}, bus: &recordingBus{}, loc: loc, now: now,
-		events: make(map[string]sent), cfg: testConfig(tz), addr: cfg.Addr[0], database: cfg.Database,
+		events: make(map[string]sent), cfg: testConfig(tz), address: cfg.Addr[0], database: cfg.Database,
 	}
 	w.restart()
 	return w
@@ -224,7 +228,7 @@ func (w *world) all() []sent {
 	return out
 }
 
-// dump gives a table without ver, one text per row, in key order.
+// dump gives a table, or a query in brackets, without ver, one text per row, in key order.
 func (w *world) dump(table, order string) []string {
 	w.t.Helper()
 	var rows []struct {
@@ -234,7 +238,11 @@ func (w *world) dump(table, order string) []string {
 	if table == "alerts" {
 		except = "ver, recorded_at"
 	}
-	q := fmt.Sprintf("SELECT toString(tuple(*)) AS row FROM (SELECT * EXCEPT (%s) FROM %s FINAL ORDER BY %s)", except, table, order)
+	final := " FINAL"
+	if strings.HasPrefix(table, "(") {
+		final = ""
+	}
+	q := fmt.Sprintf("SELECT toString(tuple(*)) AS row FROM (SELECT * EXCEPT (%s) FROM %s%s ORDER BY %s)", except, table, final, order)
 	if err := w.store.Select(context.Background(), &rows, q, nil); err != nil {
 		w.t.Fatal(err)
 	}
@@ -252,6 +260,8 @@ func (w *world) state() map[string][]string {
 		"sessions":       w.dump("sessions", "tenant, partner_id, day, actor, started_at, session_id"),
 		"partner_scores": w.dump("partner_scores", "tenant, model_version, partner_id, as_of"),
 		"detector_state": w.dump("detector_state", "tenant, partner_id, day"),
+		"tenant_days":    w.dump("tenant_days", "tenant, day"),
+		"tenant_inputs":  w.dump("tenant_inputs", "tenant, day"),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,11 +26,24 @@ type key struct {
 	Day     int32
 }
 
-// daily is what the tests compare of partner_daily: metrics by column.
+// daily is what the tests compare of partner_daily: metrics by column. The segment
+// is a number, by segmentNumber.
 type daily map[string]int64
 
+// segmentNumber stands for a segment among the metrics: names are "s1", "s2", ….
+func segmentNumber(name string) int64 {
+	if name == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(name[1:], 10, 64)
+	if err != nil {
+		panic(err)
+	}
+	return n
+}
+
 // bruteDaily recomputes partner_daily by going through all events one by one.
-func bruteDaily(events []sent, loc *time.Location, stages []string) map[key]daily {
+func bruteDaily(events []sent, loc *time.Location, stages []string, countedMax int) map[key]daily {
 	out := make(map[key]daily)
 	row := func(k key) daily {
 		if out[k] == nil {
@@ -43,7 +57,7 @@ func bruteDaily(events []sent, loc *time.Location, stages []string) map[key]dail
 		kind  string
 	}
 	seen := make(map[person]int64)
-	commitment := make(map[key]sent)
+	commitment, placement := make(map[key]sent), make(map[key]sent)
 	for _, e := range events {
 		if e.Internal || e.Bot {
 			continue
@@ -57,6 +71,9 @@ func bruteDaily(events []sent, loc *time.Location, stages []string) map[key]dail
 		}
 		if e.Type == event.PartnerUpserted {
 			row(k)["upserts"]++
+			if c, ok := placement[k]; e.segment() != "" && (!ok || cmp.Or(c.Time.Compare(e.Time), cmp.Compare(c.ID, e.ID)) < 0) {
+				placement[k] = e
+			}
 		}
 		if e.Type.IsDirectory() {
 			continue
@@ -73,7 +90,7 @@ func bruteDaily(events []sent, loc *time.Location, stages []string) map[key]dail
 		}
 		if v, input := value(&e, stages); v > 0 {
 			p := person{k, e.Actor, string(e.Type)}
-			if seen[p]++; seen[p] <= 20 {
+			if seen[p]++; seen[p] <= int64(countedMax) {
 				r[input] += v
 			}
 		}
@@ -87,7 +104,10 @@ func bruteDaily(events []sent, loc *time.Location, stages []string) map[key]dail
 		}
 		row(k)["cadence_days"] = data.Cadence
 	}
-	for k, s := range bruteSessions(events, loc) {
+	for k, e := range placement {
+		row(k)["segment"] = segmentNumber(e.segment())
+	}
+	for k, s := range bruteSessions(events, loc, countedMax) {
 		r := row(k)
 		for _, s := range s {
 			r["sessions"]++
@@ -106,6 +126,17 @@ func bruteDaily(events []sent, loc *time.Location, stages []string) map[key]dail
 		}
 	}
 	return out
+}
+
+// segment is what an event says of its partner's segment.
+func (e *sent) segment() string {
+	var data struct {
+		Segment string `json:"segment"`
+	}
+	if err := json.Unmarshal([]byte(e.Data), &data); err != nil {
+		panic(err)
+	}
+	return data.Segment
 }
 
 func count(r daily, e *sent, stages []string) {
@@ -165,7 +196,7 @@ func value(e *sent, stages []string) (v int64, input string) {
 	return 0, ""
 }
 
-func bruteSessions(events []sent, loc *time.Location) map[key][]session.Session {
+func bruteSessions(events []sent, loc *time.Location, viewsMax int) map[key][]session.Session {
 	byPartner := make(map[string][]session.Event)
 	for _, e := range events {
 		if !e.Internal && !e.Bot && e.Type.IsInteractive() {
@@ -174,7 +205,7 @@ func bruteSessions(events []sent, loc *time.Location) map[key][]session.Session 
 	}
 	out := make(map[key][]session.Session)
 	for partner, list := range byPartner {
-		for _, s := range session.Split(list, loc) {
+		for _, s := range session.SplitCounting(list, loc, viewsMax) {
 			k := key{partner, s.Day}
 			out[k] = append(out[k], s)
 		}
@@ -201,7 +232,11 @@ func (w *world) storedDaily() map[key]daily {
 	}
 	var names, values []string
 	for _, c := range columns {
-		names, values = append(names, "'"+c.Name+"'"), append(values, "toInt64("+c.Name+")")
+		value := "toInt64(" + c.Name + ")"
+		if c.Name == "segment" {
+			value = "toInt64OrZero(substring(segment, 2))"
+		}
+		names, values = append(names, "'"+c.Name+"'"), append(values, value)
 	}
 	q := fmt.Sprintf("SELECT partner_id, toInt32(day) AS d, [%s] AS names, [%s] AS vals FROM partner_daily FINAL",
 		strings.Join(names, ","), strings.Join(values, ","))
@@ -226,7 +261,7 @@ func (w *world) storedDaily() map[key]daily {
 // checkRollups compares partner_daily and sessions with the brute force.
 func (w *world) checkRollups() map[key]daily {
 	w.t.Helper()
-	want := bruteDaily(w.all(), w.loc, w.cfg.DealStages)
+	want := bruteDaily(w.all(), w.loc, w.cfg.DealStages, w.cfg.Model.CountedEventsMax())
 	for k, d := range want {
 		for name, v := range d {
 			if v == 0 {
@@ -278,7 +313,7 @@ func (w *world) checkSessions() {
 			EngagedMs: int64(r.Ms), EngagedViews: int(r.Known), Engaged: r.Engaged == 1, SingleView: r.Single == 1, Quality: r.Quality,
 		})
 	}
-	if diff := gocmp.Diff(bruteSessions(w.all(), w.loc), got); diff != "" {
+	if diff := gocmp.Diff(bruteSessions(w.all(), w.loc, w.cfg.Model.CountedEventsMax()), got); diff != "" {
 		w.t.Fatalf("sessions (-want +got):\n%s", diff)
 	}
 }
@@ -328,7 +363,11 @@ func (w *world) checkScores(days map[key]daily) {
 }
 
 func wantScores(t testing.TB, cfg aggregator.Config, days map[key]daily, today int32) map[string][]score.Row {
-	calc, err := score.NewCalculator(cfg.Model)
+	model, err := cfg.Model.With(cfg.Tenants[0].Model.Changes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calc, err := score.NewCalculator(model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -360,6 +399,7 @@ func wantScores(t testing.TB, cfg aggregator.Config, days map[key]daily, today i
 			Day:       k.Day,
 			Values:    [...]int64{d["v_activity"], d["v_content"], d["v_training"], d["v_pipeline"]},
 			Responses: d["nps_count"], Promoters: d["nps_promoters"], Detractors: d["nps_detractors"],
+			Segment:     map[bool]string{true: fmt.Sprintf("s%d", d["segment"])}[d["segment"] > 0],
 			Completions: d["training_completed"] + d["training_passed"] + d["training_certified"], Cadence: d["cadence_days"],
 		})
 	}
@@ -417,6 +457,9 @@ func history(rng *rand.Rand, n, days int, end time.Time, prefix string) []sent {
 		}
 		if e.Type == event.CommitmentSet {
 			e.Data = fmt.Sprintf(`{"cadence_days":%d}`, 1+rng.IntN(90))
+		}
+		if e.Type == event.PartnerUpserted {
+			e.Data = []string{`{}`, `{"segment":""}`, `{"segment":"s1"}`, `{"segment":"s2"}`, `{"segment":"s3","tier":"gold"}`}[rng.IntN(5)]
 		}
 		if e.Type == event.SurveyNPSAnswered {
 			nps := uint8(rng.IntN(11))

@@ -48,7 +48,7 @@ func (a *Aggregator) publishScores(ctx context.Context, t *tenant, p chstore.Par
 		if r.Present == 0 {
 			continue
 		}
-		value, hash, err := r.message(t, a.cfg.Model.Version)
+		value, hash, err := r.message(t, t.model.Version)
 		if err != nil {
 			return fmt.Errorf("composing score of %s: %w", r.Partner, err)
 		}
@@ -60,7 +60,7 @@ func (a *Aggregator) publishScores(ctx context.Context, t *tenant, p chstore.Par
 		}
 	}
 	if len(msgs) > 0 {
-		if err := a.deps.Publisher.Publish(ctx, msgs...); err != nil {
+		if err := a.publish(ctx, msgs); err != nil {
 			return fmt.Errorf("publishing scores: %w", err)
 		}
 	}
@@ -115,7 +115,7 @@ func (a *Aggregator) progress(t *tenant, rows []latestScore, h horizon, batch ui
 		known[i] = midnight(day)
 	}
 	for i, r := range rows {
-		tenants[i], models[i], partners[i], published[i] = t.id, a.cfg.Model.Version, r.Partner, r.Published
+		tenants[i], models[i], partners[i], published[i] = t.id, t.model.Version, r.Partner, r.Published
 		scored[i], detected[i] = midnight(r.Through), midnight(max(r.Detected, h.complete))
 		feeds[i], ver[i] = known, batch
 	}

@@ -11,6 +11,7 @@
 package aggregator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,6 @@ import (
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/detect"
 	"partnerpulse/internal/kafkabus"
-	"partnerpulse/internal/score"
 )
 
 // Store is what the aggregator needs of ClickHouse.
@@ -42,19 +42,21 @@ type Publisher interface {
 type Deps struct {
 	Store     Store
 	Publisher Publisher
+	Group     Group            // nil: this worker is the only one
 	Now       func() time.Time // nil: time.Now
 }
 
 // Aggregator runs one worker. Make it with New, start it with Run.
 type Aggregator struct {
-	cfg      Config
-	deps     Deps
-	log      *zap.Logger
-	metrics  *metrics
-	scoring  score.Integers
-	decay    [score.ComponentCount][]int64
-	detector *detect.Detector
+	cfg         Config
+	deps        Deps
+	log         *zap.Logger
+	metrics     *metrics
+	detector    *detect.Detector
+	tenantModel *detect.TenantModel
 
+	share     kafkabus.Share // whose tenants are worked on
+	epoch     uint64         // the batches of this epoch have larger numbers; 0 without a group
 	lastBatch uint64
 	started   bool
 	swept     time.Time // when finished hours of marks were last looked for
@@ -67,7 +69,7 @@ func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) (*Ag
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("checking aggregator: %w", err)
 	}
-	detector, err := detect.New(cfg.Detect)
+	detector, tenantModel, err := cfg.detectors()
 	if err != nil {
 		return nil, err
 	}
@@ -76,23 +78,37 @@ func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) (*Ag
 	}
 	a := &Aggregator{
 		cfg: cfg, deps: deps, log: log, metrics: newMetrics(reg),
-		scoring: cfg.Model.Integers(), decay: cfg.Model.Decay(), detector: detector,
-		tenants: make(map[string]*tenant),
+		detector: detector, tenantModel: tenantModel, share: all{}, tenants: make(map[string]*tenant),
 	}
 	for _, t := range cfg.Tenants {
-		loc, err := time.LoadLocation(t.Timezone)
+		loc, err := time.LoadLocation(cmp.Or(t.Timezone, cfg.Timezone))
 		if err != nil {
 			return nil, fmt.Errorf("checking aggregator: time zone of tenant %s: %w", t.ID, err)
 		}
-		a.tenants[t.ID] = newTenant(t.ID, loc)
+		model, err := cfg.Model.With(t.Model.Changes)
+		if err != nil {
+			return nil, fmt.Errorf("checking aggregator: model of tenant %s: %w", t.ID, err)
+		}
+		state := newTenant(t.ID, loc)
+		state.model, state.active = model, t.Model.Active
+		a.tenants[t.ID] = state
 	}
 	return a, nil
 }
 
 // Run works until ctx ends. Errors are logged, counted and retried with backoff:
 // nothing is lost meanwhile, because the dirty keys stay. A batch that is under
-// way when ctx ends gets Config.StopTimeout to finish.
+// way when ctx ends gets Config.StopTimeout to finish. With a group, it works on the
+// tenants of its shards only.
 func (a *Aggregator) Run(ctx context.Context) error {
+	if a.deps.Group == nil {
+		return a.loop(ctx)
+	}
+	return a.deps.Group.Run(ctx, a.serve)
+}
+
+// loop ticks until ctx ends or the shards are lost.
+func (a *Aggregator) loop(ctx context.Context) error {
 	retry := backoff.NewExponentialBackOff()
 	retry.InitialInterval, retry.MaxInterval = a.cfg.Interval, a.cfg.RetryMax
 	timer := time.NewTimer(0)
@@ -107,6 +123,9 @@ func (a *Aggregator) Run(ctx context.Context) error {
 		switch {
 		case err != nil && ctx.Err() != nil:
 			a.log.Info("stopped within a batch; it will be repeated", zap.Error(err))
+			return nil
+		case errors.Is(err, kafkabus.ErrGenerationEnded):
+			a.log.Warn("the shards went to another worker within a batch, which will be repeated there", zap.Error(err))
 			return nil
 		case err != nil:
 			wait := retry.NextBackOff()
@@ -181,6 +200,9 @@ func (a *Aggregator) tick(ctx context.Context) (Work, error) {
 	keys := make(map[string]uint64, len(dirty))
 	total := uint64(0)
 	for _, d := range dirty {
+		if !a.share.Owns(d.Tenant) {
+			continue
+		}
 		keys[d.Tenant] = d.Keys
 		total += d.Keys
 		a.meet(d.Tenant)
@@ -189,6 +211,9 @@ func (a *Aggregator) tick(ctx context.Context) (Work, error) {
 	var work Work
 	var errs []error
 	for _, id := range a.tenantIDs() {
+		if !a.share.Owns(id) {
+			continue
+		}
 		w, err := a.batch(ctx, a.tenants[id], keys[id])
 		if err == nil && !w.More {
 			w.More, err = a.scoreContent(ctx, a.tenants[id])

@@ -22,8 +22,8 @@ func number(v any, scale int32) any {
 	return nil
 }
 
-// earliest and latest give the time of the first and last fact of the types, nil for none.
-func earliest(facts []*fact, types ...event.Type) *time.Time {
+// firstOf and lastOf give the time of the first and last fact of the types, nil for none.
+func firstOf(facts []*fact, types ...event.Type) *time.Time {
 	for _, f := range facts {
 		if slices.Contains(types, f.Type) {
 			return &f.Time
@@ -32,7 +32,7 @@ func earliest(facts []*fact, types ...event.Type) *time.Time {
 	return nil
 }
 
-func latest(facts []*fact, types ...event.Type) (out *time.Time) {
+func lastOf(facts []*fact, types ...event.Type) (out *time.Time) {
 	for _, f := range facts {
 		if slices.Contains(types, f.Type) {
 			out = &f.Time
@@ -55,7 +55,7 @@ func (c *chronicle) checkStates() {
 			d.learn(f)
 		}
 		tickets = append(tickets, []any{
-			key[0], key[1], d.text("phase"), stamp(earliest(facts, event.SupportRequested)), stamp(latest(facts, event.SupportResolved)),
+			key[0], key[1], d.text("phase"), stamp(firstOf(facts, event.SupportRequested)), stamp(lastOf(facts, event.SupportResolved)),
 			d["response_s"], stamp(&facts[len(facts)-1].Time),
 		})
 	}
@@ -85,7 +85,7 @@ func dealRow(key [2]string, facts []*fact) []any {
 			stages, times = append(stages, f.fields.Stage), append(times, stamp(&f.Time))
 		}
 	}
-	won, lost, registered := earliest(facts, event.DealWon), earliest(facts, event.DealLost), earliest(facts, event.DealRegistered)
+	won, lost, registered := firstOf(facts, event.DealWon), firstOf(facts, event.DealLost), firstOf(facts, event.DealRegistered)
 	closed := map[string]*time.Time{"won": won, "lost": lost}[status]
 	from := cmp.Or(registered, &facts[0].Time)
 	var cycle any
@@ -93,8 +93,8 @@ func dealRow(key [2]string, facts []*fact) []any {
 		cycle = closed.Sub(*from).Milliseconds()
 	}
 	return []any{
-		key[0], key[1], status, stage, stamp(&facts[0].Time), stamp(registered), stamp(earliest(facts, event.DealAccepted)),
-		stamp(earliest(facts, event.DealRejected)), stamp(won), stamp(lost), stamp(closed), cycle, number(d["amount"], 4), currency,
+		key[0], key[1], status, stage, stamp(&facts[0].Time), stamp(registered), stamp(firstOf(facts, event.DealAccepted)),
+		stamp(firstOf(facts, event.DealRejected)), stamp(won), stamp(lost), stamp(closed), cycle, number(d["amount"], 4), currency,
 		number(d["margin_pct"], 4), d.whole("recurring_months"), influence, lead, stages, times, len(facts), stamp(&facts[len(facts)-1].Time),
 	}
 }
@@ -119,7 +119,7 @@ func (c *chronicle) leadRows() [][]any {
 			}
 		}
 		out = append(out, []any{
-			key[0], key[1], stamp(earliest(facts, event.LeadReferred)), stamp(converted), number(d["amount"], 4), d.text("currency"),
+			key[0], key[1], stamp(firstOf(facts, event.LeadReferred)), stamp(converted), number(d["amount"], 4), d.text("currency"),
 			stamp(&facts[len(facts)-1].Time),
 		})
 	}
@@ -155,6 +155,6 @@ func trainingRow(key [2]string, facts []*fact) []any {
 		row = append(row, counts[t])
 	}
 	return append(row, len(learners), stamp(&facts[0].Time),
-		stamp(latest(facts, event.TrainingCompleted, event.TrainingPassed, event.TrainingCertified)),
-		stamp(latest(facts, event.TrainingCertified)), certificates, stamp(&facts[len(facts)-1].Time))
+		stamp(lastOf(facts, event.TrainingCompleted, event.TrainingPassed, event.TrainingCertified)),
+		stamp(lastOf(facts, event.TrainingCertified)), certificates, stamp(&facts[len(facts)-1].Time))
 }

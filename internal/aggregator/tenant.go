@@ -20,6 +20,8 @@ import (
 type tenant struct {
 	id     string
 	loc    *time.Location
+	active string      // version of the stored model to use; empty: the described one
+	model  score.Model // the described one, and after loading the one that is used
 	loaded bool
 	feeds  score.Feeds // first day of each feed
 	newest int32       // newest local day with an event
@@ -30,6 +32,7 @@ type tenant struct {
 	stale, unknown bool
 	checked        horizon
 
+	days     tenantDays
 	complete int32     // last completed day that was given to detection
 	changed  time.Time // when a day before today last changed
 	waiting  time.Time // since when a later day waits to be given; zero: none does
@@ -100,6 +103,7 @@ func (a *Aggregator) meet(id string) {
 		loc = time.UTC
 	}
 	a.tenants[id] = newTenant(id, loc)
+	a.tenants[id].model = a.cfg.Model
 }
 
 func (a *Aggregator) tenantIDs() []string { return slices.Sorted(maps.Keys(a.tenants)) }
@@ -117,57 +121,47 @@ func (a *Aggregator) start(ctx context.Context) error {
 		return fmt.Errorf("reading tenants: %w", err)
 	}
 	for _, r := range rows {
-		a.lastBatch = max(a.lastBatch, r.Newest)
+		if a.epoch == 0 {
+			a.lastBatch = max(a.lastBatch, r.Newest)
+		}
 		a.meet(r.Tenant)
 	}
-	var left []struct {
-		Batch uint64 `ch:"batch_id"`
-	}
-	if err := a.deps.Store.Select(ctx, &left, query("left_batches"), nil); err != nil {
-		return fmt.Errorf("reading batches left behind: %w", err)
-	}
-	for _, l := range left {
-		a.lastBatch = max(a.lastBatch, l.Batch)
-		if err := a.drop(ctx, l.Batch); err != nil {
-			return err
-		}
-	}
-	if err := a.writeDecay(ctx); err != nil {
+	if err := a.clearLeft(ctx); err != nil {
 		return err
 	}
 	a.started = true
 	return nil
 }
 
-// writeDecay stores the model's decay weights; a repetition replaces equal rows.
-func (a *Aggregator) writeDecay(ctx context.Context) error {
-	var have []struct {
-		Rows uint64 `ch:"rows"`
+// clearLeft drops the work tables of batches that are over. No batch may be under way.
+func (a *Aggregator) clearLeft(ctx context.Context) error {
+	var left []struct {
+		Batch  uint64 `ch:"batch_id"`
+		Tenant string `ch:"tenant"`
 	}
-	p := chstore.Params{"half_lives": a.cfg.Model.HalfLives()}
-	if err := a.deps.Store.Select(ctx, &have, query("decay_rows"), p); err != nil {
-		return fmt.Errorf("reading decay weights: %w", err)
+	if err := a.deps.Store.Select(ctx, &left, query("left_batches"), nil); err != nil {
+		return fmt.Errorf("reading batches left behind: %w", err)
 	}
-	n := len(a.decay[score.Activity])
-	if len(have) == 1 && have[0].Rows == uint64(n) {
-		return nil
-	}
-	halfLives, ages := make([]string, n), make([]uint32, n)
-	for age := range n {
-		halfLives[age], ages[age] = a.cfg.Model.HalfLives(), uint32(age)
-	}
-	cols := []chstore.Column{{Name: "half_lives", Values: halfLives}, {Name: "age", Values: ages}}
-	for c, weights := range a.decay {
-		cols = append(cols, chstore.Column{Name: score.Component(c).String(), Values: weights})
-	}
-	if err := a.deps.Store.InsertColumns(ctx, "score_decay", cols); err != nil {
-		return fmt.Errorf("writing decay weights: %w", err)
+	for _, l := range left {
+		if !a.share.Owns(l.Tenant) {
+			continue
+		}
+		if a.epoch == 0 {
+			a.lastBatch = max(a.lastBatch, l.Batch)
+		}
+		if err := a.drop(ctx, l.Batch); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // nextBatch gives an id that is later than every one before, whatever the clock does.
 func (a *Aggregator) nextBatch() uint64 {
+	if a.epoch > 0 {
+		a.lastBatch++
+		return a.lastBatch
+	}
 	a.lastBatch = max(a.lastBatch+1, uint64(max(0, a.deps.Now().UnixNano())))
 	return a.lastBatch
 }
@@ -180,7 +174,7 @@ func (a *Aggregator) params(t *tenant, batch uint64, h horizon) chstore.Params {
 		feeds[i] = date(day)
 	}
 	return chstore.Params{
-		"batch": batch, "tenant": t.id, "tz": t.loc.String(), "model": a.cfg.Model.Version,
+		"batch": batch, "tenant": t.id, "tz": t.loc.String(), "model": t.model.Version,
 		"today": date(h.today), "complete": date(h.complete), "feeds": feeds,
 		"keys_max": uint64(a.cfg.BatchKeysMax),
 	}

@@ -15,6 +15,9 @@ type Finding struct {
 	Fingerprint      string
 	Status           detect.Status // firing, resolved or rebaselined
 	Day, Firing      detect.Day
+	// Old says that the day had been counted before, under another configuration: what
+	// fires on it now is no news.
+	Old bool
 }
 
 // Numbers of an episode's own transitions within it. A rule's count over all of its
@@ -79,7 +82,7 @@ func (b *Book) Reconcile(found []Finding, spans []Span, historical func(firing d
 		e := found[i].identify()
 		if e.Status == detect.StatusFiring {
 			starts[e.Alert] = true
-			e.Historical = historical(e.Firing)
+			e.Historical = found[i].Old || historical(e.Firing)
 		} else {
 			ends[e.Alert] = e
 		}

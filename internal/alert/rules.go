@@ -7,7 +7,7 @@ import (
 
 // The rules beside those of package detect.
 const (
-	RuleTenantDrop            detect.Rule = "tenant.activity_drop"   // the whole programme went quiet
+	RuleTenantDrop                        = detect.RuleTenantDrop    // the whole programme went quiet
 	RuleTrainingLapse         detect.Rule = "training_lapse"         // no completed training for too long
 	RuleCertificationExpiring detect.Rule = "certification_expiring" // within 30 days
 	RuleCertificationExpired  detect.Rule = "certification_expired"

@@ -16,6 +16,7 @@ import (
 	"partnerpulse/internal/console"
 	"partnerpulse/internal/enricher"
 	"partnerpulse/internal/eventschema"
+	"partnerpulse/internal/forget"
 	"partnerpulse/internal/httpserver"
 	"partnerpulse/internal/kafkabus"
 	"partnerpulse/internal/tracker"
@@ -59,6 +60,13 @@ func (a *app) Migrate(ctx context.Context) error {
 	defer store.Close()
 	if _, err := store.Migrate(ctx, ms); err != nil {
 		return fmt.Errorf("migrating ClickHouse at %s: %w", a.cfg.ClickHouse.Addr[0], err)
+	}
+	if err := store.SetRetention(ctx, a.cfg.Retention.tables()); err != nil {
+		return fmt.Errorf("migrating ClickHouse at %s: %w", a.cfg.ClickHouse.Addr[0], err)
+	}
+	if _, err := store.GrantReader(ctx); err != nil {
+		// Events and scores do not need it: the operator may have to make the user.
+		a.log.Warn("the read-only role for BI tools could not be made; give the configured user access management, or make it by hand (docs/DATA.md)", zap.Error(err))
 	}
 	return kafkabus.EnsureTopics(ctx, a.cfg.Kafka.Config, kafkabus.Topics(a.cfg.Kafka.Partitions))
 }
@@ -108,14 +116,16 @@ func (a *app) enricher(reload <-chan struct{}) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
-	producer := a.producer("enricher")
+	producer, guard := a.producer("enricher"), forget.NewGuard(store)
 	log, reg := a.log.Named("enricher"), a.registerer("enricher")
 	source := a.cfg.Enricher.ConsumerConfig
 	source.Config, source.Topics = a.cfg.Kafka.Config, []string{kafkabus.TopicEvents}
-	e := enricher.New(a.cfg.Enricher.Config, enricher.Deps{
-		Source: kafkabus.NewConsumer(source, log, reg), Store: store, Publisher: producer, Chain: enriching.chain,
+	cfg := a.cfg.Enricher.Config
+	cfg.AcceptedDays = a.cfg.Retention.acceptedDays()
+	e := enricher.New(cfg, enricher.Deps{
+		Source: kafkabus.NewConsumer(source, log, reg), Store: store, Publisher: producer, Chain: enriching.chain, Guard: guard,
 	}, log, reg)
-	rejects := a.rejects(store)
+	rejects := a.rejects(store, guard)
 	return Part{Name: "enricher", Run: func(ctx context.Context) error {
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error { return enriching.run(ctx, e.Run) })
@@ -125,12 +135,12 @@ func (a *app) enricher(reload <-chan struct{}) (Part, error) {
 }
 
 // rejects brings what was refused to ClickHouse.
-func (a *app) rejects(store *chstore.Store) *enricher.Rejects {
+func (a *app) rejects(store *chstore.Store, guard enricher.Guard) *enricher.Rejects {
 	log, reg := a.log.Named("rejects"), a.registerer("rejects")
 	source := a.cfg.Enricher.Rejects
 	source.Config, source.Topics = a.cfg.Kafka.Config, []string{kafkabus.TopicRejects}
 	return enricher.NewRejects(a.cfg.Enricher.Config, enricher.RejectsDeps{
-		Source: kafkabus.NewConsumer(source, log, reg), Store: store,
+		Source: kafkabus.NewConsumer(source, log, reg), Store: store, Guard: guard,
 	}, log, reg)
 }
 
@@ -141,14 +151,22 @@ func (a *app) aggregator() (Part, error) {
 		return Part{}, err
 	}
 	producer := a.producer("aggregator")
-	agg, err := aggregator.New(a.cfg.aggregator(), aggregator.Deps{Store: store, Publisher: producer},
-		a.log.Named("aggregator"), a.registerer("aggregator"))
+	log, reg := a.log.Named("aggregator"), a.registerer("aggregator")
+	agg, err := aggregator.New(a.cfg.aggregator(), aggregator.Deps{Store: store, Publisher: producer, Group: a.shards(log, reg)}, log, reg)
 	if err != nil {
 		return Part{}, err
 	}
 	return Part{Name: "aggregator", Run: func(ctx context.Context) error {
 		return errors.Join(agg.Run(ctx), producer.Close(), store.Close())
 	}}, nil
+}
+
+// shards divides the tenants among all aggregators.
+func (a *app) shards(log *zap.Logger, reg prometheus.Registerer) *kafkabus.Shards {
+	cfg := kafkabus.DefaultConsumerConfig(a.cfg.Aggregator.Group)
+	cfg.Config, cfg.Topics, cfg.SessionTimeout = a.cfg.Kafka.Config, []string{kafkabus.TopicShards}, a.cfg.Aggregator.TakeoverAfter
+	cfg.HeartbeatInterval = min(cfg.HeartbeatInterval, cfg.SessionTimeout/3)
+	return kafkabus.NewShards(cfg, log, reg)
 }
 
 // console serves pages and the read API on l.
@@ -161,7 +179,9 @@ func (a *app) console(cfg console.Config, l net.Listener) (Part, error) {
 	if err != nil {
 		return Part{}, errors.Join(err, store.Close())
 	}
-	c, err := console.New(cfg, console.Deps{Store: store, Alerts: a.cfg.alertDesk(store), Keys: ring}, a.log.Named("console"), a.registerer("console"))
+	c, err := console.New(cfg, console.Deps{
+		Store: store, Explainer: a.explainer(cfg.Tenant, store), Alerts: a.cfg.alertDesk(store), Keys: ring,
+	}, a.log.Named("console"), a.registerer("console"))
 	if err != nil {
 		return Part{}, err
 	}

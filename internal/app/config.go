@@ -38,6 +38,13 @@ type Config struct {
 	Aggregator aggregator.Config `yaml:"aggregator"`
 	Console    ConsoleConfig     `yaml:"console"`
 	Notifier   NotifierConfig    `yaml:"notifier"`
+	// PseudonymKeys holds, by tenant, the key that makes the pseudonyms by which users
+	// are stored in ClickHouse, at least 16 bytes, see docs/PRIVACY.md. Tenants without
+	// one have their user ids stored as they come. Not under tenants, where a variable
+	// of the environment would replace the tenant's whole entry.
+	PseudonymKeys map[string]config.Secret `yaml:"pseudonym_keys"`
+	// Retention is how long tables keep their rows; migrate applies it.
+	Retention RetentionConfig `yaml:"retention"`
 	// Reload asks to read the collector's KeysFile at once; nil: nobody asks.
 	Reload <-chan struct{} `yaml:"-"`
 	// Ops is the listener of enricher and aggregator: /healthz, /readyz, /metrics.
@@ -99,9 +106,8 @@ type Tenant struct {
 	AllowCustom bool `yaml:"allow_custom"`
 	// LateMax is how old an event may be on arrival; 0 is 30 days.
 	LateMax time.Duration `yaml:"late_max"`
-	// PseudonymKey replaces user ids in ClickHouse by pseudonyms made with it, at
-	// least 16 bytes, see docs/PRIVACY.md. Empty: user ids are stored as they come.
-	PseudonymKey config.Secret `yaml:"pseudonym_key"`
+	// Model is the tenant's score model; empty is aggregator.model.
+	Model aggregator.TenantModel `yaml:"model"`
 }
 
 // DefaultConfig has no brokers and no ClickHouse address: `up` then starts its own,
@@ -121,6 +127,7 @@ func DefaultConfig() Config {
 		Console:    ConsoleConfig{HTTP: httpserver.DefaultConfig("127.0.0.1:8090"), Config: console.DefaultConfig()},
 		Notifier:   DefaultNotifierConfig(),
 		Ops:        httpserver.DefaultConfig(""),
+		Retention:  RetentionConfig{RejectsDays: rejectsDaysDefault},
 	}
 	c.Enricher.Rejects.InFlightBytesMax = rejectsInFlightBytesMax
 	c.ClickHouse.Addr = nil
@@ -152,6 +159,7 @@ func (c *Config) Validate() error {
 	enrichment := c.enrichment()
 	add("enricher.enrichment", enrichment.Validate())
 	add("enricher.enrichment.directory", c.Enricher.Enrichment.Reference.Directory.Validate())
+	add("retention", c.Retention.validate())
 	add("keys", c.checkKeys())
 	for name, t := range c.Tenants {
 		_, err := t.location()
@@ -198,8 +206,9 @@ func (c *Config) aggregator() aggregator.Config {
 	out := c.Aggregator
 	out.Tenants = nil
 	for _, name := range slices.Sorted(maps.Keys(c.Tenants)) {
-		if zone := c.Tenants[name].Timezone; zone != "" {
-			out.Tenants = append(out.Tenants, aggregator.Tenant{ID: name, Timezone: zone})
+		t := c.Tenants[name]
+		if t.Timezone != "" || t.Model.Active != "" || !t.Model.IsZero() {
+			out.Tenants = append(out.Tenants, aggregator.Tenant{ID: name, Timezone: t.Timezone, Model: t.Model})
 		}
 	}
 	return out

@@ -23,10 +23,16 @@ type Config struct {
 	// Addr lists servers as URLs: http://host:8123, https://host:8443,
 	// clickhouse://host:9000 (native protocol), clickhouses://host:9440 (native
 	// with TLS). All must have the same scheme.
-	Addr     config.List   `yaml:"addr"`
-	Database string        `yaml:"database"`
-	Username string        `yaml:"username"`
-	Password config.Secret `yaml:"password"`
+	Addr     config.List `yaml:"addr"`
+	Database string      `yaml:"database"`
+	// BIDatabase holds the views for BI tools. Empty: bi, or, when Database is not the
+	// default one, Database with _bi behind.
+	BIDatabase string `yaml:"bi_database"`
+	// BIPassword, when set, makes the read-only user bi where the server has access
+	// control.
+	BIPassword config.Secret `yaml:"bi_password"`
+	Username   string        `yaml:"username"`
+	Password   config.Secret `yaml:"password"`
 	// Compression of inserts and results: lz4, zstd or none.
 	Compression string `yaml:"compression"`
 	// OpenConnectionsMax bounds concurrent statements of this process.
@@ -48,10 +54,24 @@ type TLSConfig struct {
 // DefaultConfig talks to a local server over HTTP.
 func DefaultConfig() Config {
 	return Config{
-		Addr: config.List{"http://127.0.0.1:8123"}, Database: "partnerpulse", Username: "default",
+		Addr: config.List{"http://127.0.0.1:8123"}, Database: defaultDatabase, Username: "default",
 		Compression: "lz4", OpenConnectionsMax: 8,
 		DialTimeout: 10 * time.Second, QueryTimeout: 5 * time.Minute,
 	}
+}
+
+// defaultDatabase is Config.Database unless it is changed.
+const defaultDatabase = "partnerpulse"
+
+// BIName is the name of the database for BI tools.
+func (c *Config) BIName() string {
+	switch {
+	case c.BIDatabase != "":
+		return c.BIDatabase
+	case c.Database == defaultDatabase:
+		return "bi"
+	}
+	return c.Database + "_bi"
 }
 
 // Validate checks what can be checked without a server, reading the TLS files.

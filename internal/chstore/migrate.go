@@ -57,7 +57,8 @@ func Migrations(fsys fs.FS, dir string) ([]Migration, error) {
 }
 
 // Migrate creates the database if it is missing and applies what of ms has not
-// been applied. Every statement is re-runnable (IF NOT EXISTS), so a migration
+// been applied; ${BI} in them stands for the database of the views for BI tools.
+// Every statement is re-runnable (IF NOT EXISTS), so a migration
 // that was interrupted is simply run again. An applied file that has changed since
 // is refused.
 func (s *Store) Migrate(ctx context.Context, ms []Migration) (applied int, err error) {
@@ -117,7 +118,7 @@ ORDER BY name
 COMMENT 'Migrations that were applied'`
 
 func (s *Store) apply(ctx context.Context, m Migration) error {
-	for i, stmt := range Statements(m.SQL) {
+	for i, stmt := range Statements(strings.ReplaceAll(m.SQL, biPlaceholder, "`"+s.cfg.BIName()+"`")) {
 		if err := s.Exec(ctx, stmt, nil); err != nil {
 			return fmt.Errorf("migration %s, statement %d: %w", m.Name, i+1, err)
 		}
@@ -132,11 +133,17 @@ func (s *Store) apply(ctx context.Context, m Migration) error {
 	return nil
 }
 
+// biPlaceholder stands in migrations for the database of the views for BI tools.
+const biPlaceholder = "${BI}"
+
 // createDatabase connects without the database, since a session cannot start in
 // one that does not exist.
 func (s *Store) createDatabase(ctx context.Context) error {
 	if !databaseName.MatchString(s.cfg.Database) {
 		return fmt.Errorf("clickhouse.database %q: use letters, digits and _", s.cfg.Database)
+	}
+	if bi := s.cfg.BIName(); !databaseName.MatchString(bi) || bi == s.cfg.Database {
+		return fmt.Errorf("clickhouse.bi_database %q: use letters, digits and _, and another name than clickhouse.database", bi)
 	}
 	cfg := s.cfg
 	cfg.Database = "default"

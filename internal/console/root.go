@@ -27,9 +27,11 @@ var (
 
 // Deps are what the console needs from others.
 type Deps struct {
-	Store  Store
-	Alerts Alerts // nil leaves the API of the alerts out
-	Keys   Keys   // who may give commands about alerts
+	Store Store
+	// Explainer takes scores apart; nil: there are no explanations.
+	Explainer Explainer
+	Alerts    Alerts // nil leaves the API of the alerts out
+	Keys      Keys   // who may give commands about alerts
 }
 
 // Console answers the requests. It starts nothing and is safe for concurrent use.
@@ -104,6 +106,10 @@ func (c *Console) Handler() http.Handler {
 	handle("GET /{$}", c.overviewPage)
 	handle("GET /overview", c.overviewPart)
 	handle("GET /api/v1/partners/{id}/score", c.scoreAPI)
+	if c.deps.Explainer != nil {
+		handle("GET /api/v1/partners/{id}/explanation", c.explanationAPI)
+		handle("GET /api/partners/{id}/explanation", c.explanationAPI)
+	}
 	if c.deps.Alerts != nil {
 		c.alertRoutes(handle)
 	}

@@ -12,6 +12,7 @@ const (
 	TopicCollateral    = "engagement.collateral.v1"     // neglected, seen-not-read, search-gap
 	TopicAlertState    = "engagement.alert-state.v1"    // current state per fingerprint (compacted)
 	TopicDirectory     = "engagement.directory.v1"      // partners, users, content, courses (compacted)
+	TopicShards        = "engagement.shards.v1"         // nothing: its partitions are the aggregators' shards
 )
 
 // Partition counts. Changing the count of a topic with data moves keys to other
@@ -48,5 +49,6 @@ func Topics(partitions int) []TopicSpec {
 		{Name: TopicCollateral, Partitions: small, Retention: 30 * day},
 		{Name: TopicAlertState, Partitions: small, Compact: true},
 		{Name: TopicDirectory, Partitions: small, Compact: true},
+		{Name: TopicShards, Partitions: partitions, Retention: day},
 	}
 }

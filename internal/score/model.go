@@ -94,6 +94,14 @@ type Model struct {
 	SteadyFrom float64 `json:"steady_from" yaml:"steady_from"`
 	StrongFrom float64 `json:"strong_from" yaml:"strong_from"`
 	TierMargin float64 `json:"tier_margin" yaml:"tier_margin"`
+
+	// CountedMax is how many events of a user, day and type count. Range: 1–100,000;
+	// 0 is 20. It is counted into the daily inputs, so a tenant has one at a time.
+	CountedMax int `json:"counted_max,omitempty" yaml:"counted_max"`
+	// Segments have bars of their own, frozen from the tenant's data.
+	Segments map[string]Segment `json:"segments,omitempty" yaml:"segments"`
+	// FrozenAsOf is the day whose data the bars are from, YYYY-MM-DD; empty: not frozen.
+	FrozenAsOf string `json:"frozen_as_of,omitempty" yaml:"frozen_as_of"`
 }
 
 // DefaultModel is model "1". Its bars are round numbers near the 80th percentile of
@@ -143,6 +151,15 @@ func (m *Model) Validate() error {
 		sum += fixed(c.Weight)
 	}
 	check(sum == SubUnit, "weights sum to %v, not to 1", float64(sum)/SubUnit)
+	for _, name := range m.SegmentNames() {
+		for i, bar := range m.Segments[name].Bars {
+			check(bar > 0 && bar <= 1e9, "bar %v of %s in segment %q is not in 0–1e9", bar, Component(i), name)
+		}
+		for i, v := range m.Segments[name].Imputed {
+			check(v >= 0 && v <= 100, "imputed %v of %s in segment %q is not in 0–100", v, Component(i), name)
+		}
+	}
+	check(m.CountedMax >= 0 && m.CountedMax <= 100_000, "counted_max %d is not in 1–100000", m.CountedMax)
 	check(m.ComplianceShare >= 0 && m.ComplianceShare <= 1 && isFixed(m.ComplianceShare),
 		"compliance_share %v is not in 0–1 in steps of 0.001", m.ComplianceShare)
 	check(m.CadenceDays >= 1 && m.CadenceDays <= 3660, "cadence_days %d is not in 1–3660", m.CadenceDays)
@@ -163,7 +180,6 @@ func isFixed(v float64) bool { return math.Abs(v*SubUnit-math.Round(v*SubUnit)) 
 // alike.
 type Integers struct {
 	Weight          [ComponentCount]int64 // thousandths
-	Imputed         [ComponentCount]int64 // thousandths of a point
 	ComplianceShare int64                 // thousandths
 	Cadence         int64                 // days
 	NPSPseudo       int64                 // weight of the prior's responses, 2^30ths
@@ -185,7 +201,7 @@ func (m *Model) Integers() Integers {
 	}
 	n.NPSPrior = int64(math.Round(float64(n.NPSPseudo) * m.NPSPrior / 100))
 	for i, c := range m.Components() {
-		n.Weight[i], n.Imputed[i] = fixed(c.Weight), fixed(c.Imputed)
+		n.Weight[i] = fixed(c.Weight)
 	}
 	return n
 }

@@ -9,11 +9,12 @@ import (
 type Day struct {
 	Day         int32 // days since 1970-01-01
 	Values      [Sentiment]int64
-	Responses   int64 // NPS answers
-	Promoters   int64 // 9 and 10
-	Detractors  int64 // 0–6
-	Completions int64 // trainings completed, passed or certified
-	Cadence     int64 // training cadence committed to on the day, days; 0: none
+	Responses   int64  // NPS answers
+	Promoters   int64  // 9 and 10
+	Detractors  int64  // 0–6
+	Completions int64  // trainings completed, passed or certified
+	Cadence     int64  // training cadence committed to on the day, days; 0: none
+	Segment     string // segment that the partner was put into on the day; empty: as before
 }
 
 // NoFeed is the first day of a feed that has never been sent.
@@ -78,41 +79,70 @@ func (c *Calculator) Rows(days []Day, feeds Feeds, from, through int32, previous
 
 // at computes everything of one day but the tier, which needs the day before.
 func (c *Calculator) at(days []Day, feeds Feeds, asOf int32) Row {
-	var x [Sentiment]*big.Int
-	for j := range x {
-		x[j] = new(big.Int)
+	return c.row(c.sums(days, asOf, asOf), asOf, feeds.missing(asOf))
+}
+
+// missing tells which feeds have not begun by a day.
+func (f *Feeds) missing(asOf int32) (out [ComponentCount]bool) {
+	for j := range f {
+		out[j] = f[j] > asOf
 	}
-	net, responses := new(big.Int), new(big.Int)
-	var lastCompletion, cadenceDay int32
-	cadence := c.ints.Cadence
-	for _, d := range days {
+	return out
+}
+
+// state is what the inputs of a partner come to at the end of a day.
+type state struct {
+	x              [Sentiment]*big.Int // decayed sums, millionths times 2^30ths
+	net, responses *big.Int            // decayed NPS answers, 2^30ths
+	lastCompletion int32               // 0: none
+	cadence        int64               // days
+	segment        string
+}
+
+// sums decays the inputs of the days up to and including through to asOf.
+func (c *Calculator) sums(days []Day, through, asOf int32) state {
+	st := state{net: new(big.Int), responses: new(big.Int), cadence: c.ints.Cadence}
+	for j := range st.x {
+		st.x[j] = new(big.Int)
+	}
+	var cadenceDay, segmentDay int32
+	for i := range days {
+		d := &days[i]
 		age := int(asOf) - int(d.Day)
-		if age < 0 || age >= len(c.decay[Activity]) {
+		if d.Day > through || age < 0 || age >= len(c.decay[Activity]) {
 			continue
 		}
-		for j := range x {
-			add(x[j], d.Values[j], c.decay[j][age])
+		for j := range st.x {
+			add(st.x[j], d.Values[j], c.decay[j][age])
 		}
-		add(net, d.Promoters-d.Detractors, c.decay[Sentiment][age])
-		add(responses, d.Responses, c.decay[Sentiment][age])
+		add(st.net, d.Promoters-d.Detractors, c.decay[Sentiment][age])
+		add(st.responses, d.Responses, c.decay[Sentiment][age])
 		if d.Completions > 0 {
-			lastCompletion = max(lastCompletion, d.Day)
+			st.lastCompletion = max(st.lastCompletion, d.Day)
 		}
 		if d.Cadence > 0 && d.Day >= cadenceDay {
-			cadence, cadenceDay = d.Cadence, d.Day
+			st.cadence, cadenceDay = d.Cadence, d.Day
+		}
+		if d.Segment != "" && d.Day >= segmentDay {
+			st.segment, segmentDay = d.Segment, d.Day
 		}
 	}
-	row := Row{AsOf: asOf, Score: NoScore}
-	for j := range x {
-		row.Sub[j] = logScore(x[j], c.model.Components()[j].Bar)
+	return st
+}
+
+// row scores a state; imputed names the components whose feed is missing.
+func (c *Calculator) row(st state, asOf int32, imputed [ComponentCount]bool) Row {
+	row := Row{AsOf: asOf, Score: NoScore, Imputed: imputed}
+	for j := range st.x {
+		row.Sub[j] = logScore(st.x[j], c.model.Bar(st.segment, Component(j)))
 	}
 	row.Sub[Training] = ((SubUnit-c.ints.ComplianceShare)*row.Sub[Training] +
-		c.ints.ComplianceShare*compliance(asOf, lastCompletion, cadence)) / SubUnit
-	row.Sub[Sentiment] = c.sentiment(net, responses)
+		c.ints.ComplianceShare*compliance(asOf, st.lastCompletion, st.cadence)) / SubUnit
+	row.Sub[Sentiment] = c.sentiment(st.net, st.responses)
 	sum := int64(0)
 	for j := range row.Sub {
-		if feeds[j] > asOf {
-			row.Imputed[j], row.Sub[j] = true, c.ints.Imputed[j]
+		if imputed[j] {
+			row.Sub[j] = c.model.ImputedValue(st.segment, Component(j))
 		} else {
 			row.Coverage += c.ints.Weight[j]
 		}
@@ -132,7 +162,11 @@ func add(sum *big.Int, value, weight int64) {
 // logScore is 100·clamp(ln(1+x)/ln(1+U), 0, 1) in thousandths, half up.
 func logScore(sum *big.Int, bar float64) int64 {
 	f, _ := new(big.Float).SetInt(sum).Float64()
-	x := f / (DecayUnit * InputUnit)
+	return logRatio(f/(DecayUnit*InputUnit), bar)
+}
+
+// logRatio is logScore of a decayed sum x.
+func logRatio(x, bar float64) int64 {
 	return int64(math.Floor(math.Min(1, math.Max(0, math.Log1p(x)/math.Log1p(bar)))*SubMax + .5))
 }
 

@@ -18,7 +18,7 @@ type view struct {
 }
 
 // measure turns the events of one session, in order, into its numbers.
-func measure(events []Event, counted map[string]bool, loc *time.Location) Session {
+func measure(events []Event, counted map[string]bool, loc *time.Location, tell func(ViewQuality)) Session {
 	s := Session{
 		Actor: events[0].Actor, SessionID: events[0].SessionID,
 		Start: events[0].Time, End: events[len(events)-1].Time,
@@ -45,7 +45,11 @@ func measure(events []Event, counted map[string]bool, loc *time.Location) Sessio
 	acted := actions(events)
 	for id, v := range views {
 		if v.content != nil {
-			s.Quality += v.quality(id, acted, !s.Engaged)
+			q := v.quality(id, acted, !s.Engaged)
+			s.Quality += q
+			if tell != nil {
+				tell(ViewQuality{v.content.ID, s.Day, q})
+			}
 		}
 	}
 	return s

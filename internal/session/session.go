@@ -79,18 +79,47 @@ func LocalDay(t time.Time, loc *time.Location) int32 {
 // Split derives the sessions of one partner from its interactive events, in any
 // order, each once. The result is ordered by actor, start and session_id.
 func Split(events []Event, loc *time.Location) []Session {
+	return SplitCounting(events, loc, CountedViewsMax)
+}
+
+// SplitCounting is Split with another cap on the content views per actor and local
+// day whose quality counts.
+func SplitCounting(events []Event, loc *time.Location, viewsMax int) []Session {
+	return split(events, loc, viewsMax, nil)
+}
+
+// ViewQuality is what a content.viewed event counts for.
+type ViewQuality struct {
+	EventID string
+	Day     int32 // of the session, whose input it is in
+	Quality int64 // millionths
+}
+
+// Qualities gives the content views that count, whose qualities are summed up in the
+// sessions of SplitCounting.
+func Qualities(events []Event, loc *time.Location, viewsMax int) []ViewQuality {
+	var out []ViewQuality
+	split(events, loc, viewsMax, func(v ViewQuality) { out = append(out, v) })
+	slices.SortFunc(out, func(a, b ViewQuality) int {
+		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.EventID, b.EventID))
+	})
+	return out
+}
+
+// split derives the sessions and tells each view that counts, unless tell is nil.
+func split(events []Event, loc *time.Location, viewsMax int, tell func(ViewQuality)) []Session {
 	events = slices.Clone(events)
 	slices.SortFunc(events, func(a, b Event) int {
 		return cmp.Or(cmp.Compare(a.Actor, b.Actor), a.Time.Compare(b.Time), cmp.Compare(a.ID, b.ID))
 	})
-	counted := countedViews(events, loc)
+	counted := countedViews(events, loc, viewsMax)
 	var out []Session
 	for _, burst := range chunks(events, paused) {
 		first := LocalDay(burst[0].Time, loc)
 		part := func(e Event) int32 { return max(0, LocalDay(e.Time, loc)-first-1) }
 		for _, segment := range chunks(burst, func(a, b Event) bool { return part(a) != part(b) }) {
 			for _, group := range byProducer(segment) {
-				out = append(out, measure(group, counted, loc))
+				out = append(out, measure(group, counted, loc, tell))
 			}
 		}
 	}
@@ -101,7 +130,7 @@ func Split(events []Event, loc *time.Location) []Session {
 }
 
 // countedViews names the content.viewed events within the cap.
-func countedViews(events []Event, loc *time.Location) map[string]bool {
+func countedViews(events []Event, loc *time.Location, viewsMax int) map[string]bool {
 	type key struct {
 		actor string
 		day   int32
@@ -113,7 +142,7 @@ func countedViews(events []Event, loc *time.Location) map[string]bool {
 			continue
 		}
 		k := key{e.Actor, LocalDay(e.Time, loc)}
-		if seen[k]++; seen[k] <= CountedViewsMax {
+		if seen[k]++; seen[k] <= viewsMax {
 			out[e.ID] = true
 		}
 	}

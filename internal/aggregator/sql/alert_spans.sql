@@ -1,5 +1,6 @@
 -- The days over which the detector has just stepped the batch's partners: from
--- detect_from, since a state of the day before exists, or from the first day.
+-- detect_from, since a state of the day before exists, or from the first day, or from
+-- the first day that means something else since the tenant's totals changed.
 SELECT
     partner_id,
     toInt32(if(earliest = toDate(0) OR earliest > detect_from, detect_from, earliest)) AS from,
@@ -17,6 +18,6 @@ FROM
         GROUP BY partner_id
     ) AS s ON s.partner_id = p.partner_id
     WHERE p.batch_id = {batch:UInt64} AND p.tenant = {tenant:String}
-      AND p.detect_from <= greatest({complete:Date}, p.detected_through)
+      AND (p.detect_from <= greatest({complete:Date}, p.detected_through) OR s.earliest != toDate(0))
 )
 ORDER BY partner_id

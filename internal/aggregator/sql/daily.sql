@@ -1,6 +1,7 @@
 -- Recomputes the batch's days of partner_daily from the events and sessions, and
 -- writes the rows that are new or changed; a row whose events are gone becomes
--- zeros. An unchanged row keeps its ver: ver tells what has yet to be scored.
+-- zeros. An unchanged row keeps its ver: ver tells what has yet to be scored. One of an
+-- epoch before gets a new one, since nobody can tell whether its worker came to score it.
 INSERT INTO partner_daily
 (
     tenant, partner_id, day,
@@ -11,7 +12,7 @@ INSERT INTO partner_daily
     training_failed, training_certified,
     leads_referred, deals_registered, deals_accepted, deals_rejected, deals_moved, deals_forward,
     deals_won, deals_lost, meetings, support_requested, support_resolved,
-    nps_count, nps_sum, nps_promoters, nps_detractors, cadence_days, upserts, events,
+    nps_count, nps_sum, nps_promoters, nps_detractors, cadence_days, upserts, segment, events,
     v_activity, v_content, v_training, v_pipeline, ver
 )
 WITH
@@ -34,7 +35,7 @@ WITH
           AND (partner_id, day) IN (SELECT DISTINCT partner_id, day + arrayJoin([-1, 0, 1]) FROM days)
           AND NOT internal AND NOT is_bot
     ),
-    -- Per person and type first: the score counts at most 20 of a kind.
+    -- Per person and type first: the score counts only so many of a kind.
     kinds AS
     (
         SELECT
@@ -53,7 +54,8 @@ WITH
             sumIf(ifNull(nps, 0), type = 'survey.nps_answered') AS sum_nps,
             countIf(type = 'survey.nps_answered' AND nps >= 9) AS n_promoters,
             countIf(type = 'survey.nps_answered' AND nps <= 6) AS n_detractors,
-            maxIf((time, id, JSONExtractUInt(data, 'cadence_days')), type = 'training.commitment_set') AS commitment
+            maxIf((time, id, JSONExtractUInt(data, 'cadence_days')), type = 'training.commitment_set') AS commitment,
+            maxIf((time, id, JSONExtractString(data, 'segment')), type = 'partner.upserted' AND JSONExtractString(data, 'segment') != '') AS placement
         FROM raw
         WHERE (partner_id, local) IN (SELECT partner_id, day FROM days)
         GROUP BY partner_id, local, actor, type
@@ -95,14 +97,15 @@ WITH
                 sum(n_nps), sum(sum_nps), sum(n_promoters), sum(n_detractors),
                 max(commitment).3,
                 sum(n_upserts),
+                max(placement).3,
                 sum(n)
             ) AS counts,
             (
                 1000000 * toInt64(uniqExactIf(actor, type IN {interactive:Array(String)})),
-                sum(toInt64(least(n, 20)) * multiIf(type = 'training.progressed', 250000,
+                sum(toInt64(least(n, {counted_max:UInt64})) * multiIf(type = 'training.progressed', 250000,
                     type = 'training.completed', 1000000, type = 'training.certified', 2000000, 0)),
-                sum(toInt64(least(n_forward, 20)) * 2000000
-                    + toInt64(least(n, 20)) * multiIf(type = 'deal.registered', 3000000, type = 'deal.won', 4000000, 0))
+                sum(toInt64(least(n_forward, {counted_max:UInt64})) * 2000000
+                    + toInt64(least(n, {counted_max:UInt64})) * multiIf(type = 'deal.registered', 3000000, type = 'deal.won', 4000000, 0))
             ) AS inputs
         FROM kinds
         GROUP BY partner_id, local
@@ -129,7 +132,7 @@ WITH
             counted.partner_id AS partner_id, counted.local AS local,
             CAST(tupleConcat(started.totals, counts, (inputs.1, started.q, inputs.2, inputs.3)),
                  {measures:String}) AS measures,
-            1 AS fresh
+            1 AS fresh, toUInt64(0) AS stored_ver
         FROM counted
         LEFT JOIN started ON started.partner_id = counted.partner_id AND started.day = counted.local
         UNION ALL
@@ -143,9 +146,9 @@ WITH
                 training_failed, training_certified,
                 leads_referred, deals_registered, deals_accepted, deals_rejected, deals_moved, deals_forward,
                 deals_won, deals_lost, meetings, support_requested, support_resolved,
-                nps_count, nps_sum, nps_promoters, nps_detractors, cadence_days, upserts, events,
+                nps_count, nps_sum, nps_promoters, nps_detractors, cadence_days, upserts, segment, events,
                 v_activity, v_content, v_training, v_pipeline
-            ), {measures:String}), 0
+            ), {measures:String}), 0, ver
         FROM partner_daily FINAL
         WHERE tenant = {tenant:String}
           AND day >= {low:Date} AND day <= {high:Date}
@@ -154,5 +157,5 @@ WITH
 SELECT {tenant:String}, partner_id, local, untuple(anyIf(measures, fresh = 1)), {batch:UInt64}
 FROM merged
 GROUP BY partner_id, local
-HAVING anyIf(measures, fresh = 1) != anyIf(measures, fresh = 0)
+HAVING anyIf(measures, fresh = 1) != anyIf(measures, fresh = 0) OR max(fresh) = 1 AND max(stored_ver) < {epoch:UInt64}
 SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1

@@ -33,7 +33,7 @@ WITH
             toInt64(d.nps_count) AS responses,
             toInt64(d.nps_promoters) - toInt64(d.nps_detractors) AS net,
             d.training_completed + d.training_passed + d.training_certified > 0 AS completed,
-            toInt64(d.cadence_days) AS cadence
+            toInt64(d.cadence_days) AS cadence, toString(d.segment) AS put_into
         FROM partner_daily AS d FINAL
         INNER JOIN p ON p.partner_id = d.partner_id
         WHERE d.tenant = {tenant:String} AND d.partner_id IN (SELECT partner_id FROM p)
@@ -49,19 +49,25 @@ WITH
             sum(toInt128(responses) * w.sentiment) + {nps_pseudo:Int64} AS n_sentiment,
             sum(toInt128(net) * w.sentiment) + {nps_prior:Int64} AS net_sentiment,
             maxIf(day, completed) AS last_completion,
-            argMaxIf(cadence, day, cadence > 0) AS committed
+            argMaxIf(cadence, day, cadence > 0) AS committed,
+            argMaxIf(put_into, day, put_into != '') AS segment
         FROM pairs
         INNER JOIN (SELECT * FROM score_decay FINAL WHERE half_lives = {half_lives:String}) AS w ON w.age = pairs.age
         GROUP BY partner_id, as_of
     ),
+    -- Bars are frozen by segment; the first of the list stands for all others.
     raw AS
     (
         SELECT
-            partner_id, as_of, from_day,
-            toInt64(floor(least(1, greatest(0, log1p(x_activity) / log1p({bar_activity:Float64}))) * 100000 + 0.5)) AS activity,
-            toInt64(floor(least(1, greatest(0, log1p(x_content) / log1p({bar_content:Float64}))) * 100000 + 0.5)) AS content,
-            toInt64(floor(least(1, greatest(0, log1p(x_training) / log1p({bar_training:Float64}))) * 100000 + 0.5)) AS achieved,
-            toInt64(floor(least(1, greatest(0, log1p(x_pipeline) / log1p({bar_pipeline:Float64}))) * 100000 + 0.5)) AS pipeline,
+            partner_id, as_of, from_day, segment,
+            transform(segment, {segments:Array(String)}, {bars_activity:Array(Float64)}, {bars_activity:Array(Float64)}[1]) AS bar_activity,
+            transform(segment, {segments:Array(String)}, {bars_content:Array(Float64)}, {bars_content:Array(Float64)}[1]) AS bar_content,
+            transform(segment, {segments:Array(String)}, {bars_training:Array(Float64)}, {bars_training:Array(Float64)}[1]) AS bar_training,
+            transform(segment, {segments:Array(String)}, {bars_pipeline:Array(Float64)}, {bars_pipeline:Array(Float64)}[1]) AS bar_pipeline,
+            toInt64(floor(least(1, greatest(0, log1p(x_activity) / log1p(bar_activity))) * 100000 + 0.5)) AS activity,
+            toInt64(floor(least(1, greatest(0, log1p(x_content) / log1p(bar_content))) * 100000 + 0.5)) AS content,
+            toInt64(floor(least(1, greatest(0, log1p(x_training) / log1p(bar_training))) * 100000 + 0.5)) AS achieved,
+            toInt64(floor(least(1, greatest(0, log1p(x_pipeline) / log1p(bar_pipeline))) * 100000 + 0.5)) AS pipeline,
             if(committed = 0, {cadence:Int64}, committed) AS cadence,
             if(last_completion = 0, 0, least(100000, greatest(0,
                 intDiv((3 * cadence - 2 * toInt64(as_of - last_completion)) * 100000, cadence)))) AS compliance,
@@ -75,7 +81,14 @@ WITH
             partner_id, as_of, from_day,
             arrayMap(x -> toUInt8(toInt32(toDate(x)) > as_of), {feeds:Array(String)}) AS imputed,
             {weights:Array(Int64)} AS weights,
-            arrayMap((i, value, s) -> if(i = 1, value, s), imputed, {imputed_values:Array(Int64)},
+            [
+                transform(segment, {segments:Array(String)}, {imputed_activity:Array(Int64)}, {imputed_activity:Array(Int64)}[1]),
+                transform(segment, {segments:Array(String)}, {imputed_content:Array(Int64)}, {imputed_content:Array(Int64)}[1]),
+                transform(segment, {segments:Array(String)}, {imputed_training:Array(Int64)}, {imputed_training:Array(Int64)}[1]),
+                transform(segment, {segments:Array(String)}, {imputed_pipeline:Array(Int64)}, {imputed_pipeline:Array(Int64)}[1]),
+                transform(segment, {segments:Array(String)}, {imputed_sentiment:Array(Int64)}, {imputed_sentiment:Array(Int64)}[1])
+            ] AS values_imputed,
+            arrayMap((i, value, s) -> if(i = 1, value, s), imputed, values_imputed,
                 [activity, content, training, pipeline, sentiment]) AS s,
             arrayMap((w, x) -> w * x, weights, s) AS points,
             arraySum((w, i) -> if(i = 1, 0, w), weights, imputed) AS coverage,
@@ -127,6 +140,6 @@ SELECT
     toDecimal64(s[4], 3) / 1000, toDecimal64(s[5], 3) / 1000,
     toDecimal64(points[1], 6) / 1000000, toDecimal64(points[2], 6) / 1000000, toDecimal64(points[3], 6) / 1000000,
     toDecimal64(points[4], 6) / 1000000, toDecimal64(points[5], 6) / 1000000,
-    imputed[1], imputed[2], imputed[3], imputed[4], imputed[5], {batch:UInt64}
+    imputed[1], imputed[2], imputed[3], imputed[4], imputed[5], {ver:UInt64}
 FROM tiers
 SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1

@@ -87,9 +87,9 @@ WITH
             maxMapIf([view_id], [scroll], type = 'content.engaged') AS depth,
             arraySum(most.2) - arraySum(least_.2) AS n_engaged_ms,
             n_engaged_ms > 10000 OR n_key > 0 OR n_views >= 2 AS is_engaged,
-            -- At most 20 content views per actor and local day count.
+            -- At most so many content views per actor and local day count.
             arraySort(groupArrayIf((at, id, view_id, content_id, playbook_id, reference),
-                type = 'content.viewed' AND nth_view <= 20)) AS counted,
+                type = 'content.viewed' AND nth_view <= {counted_max:UInt64})) AS counted,
             groupUniqArrayIf(view_id, type IN ('content.downloaded', 'content.shared') AND view_id != '') AS act_views,
             groupUniqArrayIf(content_id,
                 type IN ('content.downloaded', 'content.shared', 'playbook.pinned') AND content_id != '') AS act_contents,
