@@ -30,8 +30,11 @@ var levels = map[string]float64{
 	"internal/console":    3,
 	"internal/bi":         3,
 	"internal/importer":   3,
+	"internal/notifier":   3,
+	"internal/alertdesk":  3,
 	"internal/simulate":   3,
 	"internal/replay":     3,
+	"internal/forget":     3,
 	"internal/xapistore":  3,
 
 	"internal/kafkabus":   2,
@@ -44,6 +47,7 @@ var levels = map[string]float64{
 	"internal/obs":         1,
 	"internal/enrich":      1,
 	"internal/directory":   1,
+	"internal/forgotten":   1,
 	"internal/identity":    1,
 	"internal/eventschema": 1,
 	"internal/spool":       1,
@@ -57,8 +61,11 @@ var levels = map[string]float64{
 	"internal/fault":      0,
 	"internal/score":      0,
 	"internal/session":    1, // pure, but speaks of event types
+	"internal/alert":      1, // pure, but speaks of rules of detect
 	"internal/detect":     0,
+	"internal/rules":      1, // pure, but speaks of detect.Day
 	"schemas":             0,
+	"internal/backtest":   0,
 	"internal/collateral": 0,
 
 	// Only for tests, which may use everything.

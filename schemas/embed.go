@@ -24,3 +24,9 @@ var ClickHouse embed.FS
 //
 //go:embed openapi.yaml
 var OpenAPI []byte
+
+// AsyncAPI is asyncapi.yaml, the topics. Its references to alerts/*.json are
+// relative.
+//
+//go:embed asyncapi.yaml
+var AsyncAPI []byte

@@ -13,10 +13,12 @@ import (
 )
 
 type benchCmd struct {
-	Collector benchCollectorCmd `cmd:"" help:"Measure the collector against a handler that only decodes and produces."`
-	Enricher  benchEnricherCmd  `cmd:"" help:"Measure the whole way from Kafka to ClickHouse against bare inserts and ClickHouse's Kafka engine."`
-	Backlog   benchBacklogCmd   `cmd:"" help:"Measure the enricher's memory while it works off a backlog."`
-	Serve     benchServeCmd     `cmd:"" hidden:"" help:"Serve one part of a measurement."`
+	Collector  benchCollectorCmd  `cmd:"" help:"Measure the collector against a handler that only decodes and produces."`
+	Enricher   benchEnricherCmd   `cmd:"" help:"Measure the whole way from Kafka to ClickHouse against bare inserts and ClickHouse's Kafka engine."`
+	Backlog    benchBacklogCmd    `cmd:"" help:"Measure the enricher's memory while it works off a backlog."`
+	Aggregator benchAggregatorCmd `cmd:"" help:"Measure the aggregator against a query that only reads what scores are computed from."`
+	Detector   benchDetectorCmd   `cmd:"" help:"Measure the drop detector on simulated tenants against the exact bound and the rules people use."`
+	Serve      benchServeCmd      `cmd:"" hidden:"" help:"Serve one part of a measurement."`
 }
 
 type benchCollectorCmd struct {

@@ -64,6 +64,7 @@ func (b *benchServeCmd) Run(ctx context.Context, g *globals) (err error) {
 		case "insert":
 			return bench.InsertFloor{Kafka: cfg.Kafka.Config, ClickHouse: cfg.ClickHouse, Enricher: cfg.Enricher.Config, Events: b.Events}.Run(ctx, log, ready)
 		case "floor":
+			limitMemory()
 			return bench.RunFloor(ctx, kafkabus.Config{Brokers: []string{b.Kafka}, ClientID: "partnerpulse-floor"}, log, ready)
 		}
 		return b.collector(ctx, cfg, log, ready)

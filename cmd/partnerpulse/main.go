@@ -36,15 +36,19 @@ type cli struct {
 	Enricher   enricherCmd   `cmd:"" help:"Run an enricher: Kafka in, ClickHouse out."`
 	Aggregator aggregatorCmd `cmd:"" help:"Run the aggregator: rollups, scores, alerts."`
 	Console    consoleCmd    `cmd:"" help:"Run the console: web pages and read API."`
+	Notifier   notifierCmd   `cmd:"" help:"Run the notifier (signed webhooks), or see to its dead messages."`
+	Alerts     alertsCmd     `cmd:"" help:"List alerts; acknowledge, snooze or rebaseline them."`
 	Migrate    migrateCmd    `cmd:"" help:"Create or upgrade the topics and the tables, then exit."`
 	Simulate   simulateCmd   `cmd:"" help:"Send realistic portal traffic to a collector."`
 	Bench      benchCmd      `cmd:"" help:"Measure a role against its floor on this machine."`
 	Replay     replayCmd     `cmd:"" help:"Send refused events again, after what they were refused for was mended."`
+	Forget     forgetCmd     `cmd:"" help:"Erase a user or a partner everywhere, and report what was erased."`
 	Import     importCmd     `cmd:"" help:"Import partners, users, content, courses or training commitments from a CSV file."`
 	Docs       docsCmd       `cmd:"" help:"Write pages of the documentation that are made from the product."`
 	Model      modelCmd      `cmd:"" help:"Freeze and list score models."`
 	Explain    explainCmd    `cmd:"" help:"Take the score of a partner apart, to the last point."`
 	Rescore    rescoreCmd    `cmd:"" help:"Compute the scores of past days again, under any stored model."`
+	Backtest   backtestCmd   `cmd:"" help:"Hold the scores of the past, as they were known then, to what happened after."`
 	Doctor     doctorCmd     `cmd:"" help:"Check configuration, engines, ports and disk, and say how to mend what is wrong."`
 	Config     configCmd     `cmd:"" help:"Check or show the configuration."`
 	Keys       keysCmd       `cmd:"" help:"Make write keys, and sign identities to try them."`

@@ -11,9 +11,16 @@ import (
 // 512 MiB at any lag.
 const roleMemoryBytes = 384 << 20
 
-// limitMemory sets the limit, unless the operator chose one with GOMEMLIMIT.
+// roleGarbagePercent is how much garbage may come to what is in use before it is
+// collected. A role holds little for long: at Go's 100 % it would collect all the time.
+const roleGarbagePercent = 400
+
+// limitMemory sets both, unless the operator chose with GOMEMLIMIT and GOGC.
 func limitMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(roleMemoryBytes)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(roleGarbagePercent)
 	}
 }

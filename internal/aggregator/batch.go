@@ -21,14 +21,23 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		return Work{}, err
 	}
 	h := a.horizon(t)
-	t.stale = t.stale || h != t.checked
-	if dirty == 0 && !t.stale {
+	t.stale = t.stale || t.days.news || h != t.checked
+	if dirty == 0 && !t.stale && !a.due(t, h) {
 		return Work{}, nil
 	}
 	batch := a.nextBatch()
 	p := a.params(t, batch, h)
-	// The work tables are dropped whatever happens; if that fails, at the next start.
-	defer func() { err = errors.Join(err, a.drop(ctx, batch)) }()
+	if err := a.watch(ctx, t, p, h, &work); err != nil {
+		return work, err
+	}
+	t.stale, t.days.news = t.stale || t.days.news, false
+	version := t.days.ver
+	// The work tables are dropped whatever happens; if that fails, before the next batch.
+	defer func() {
+		if failed := a.drop(ctx, batch); failed != nil {
+			a.started, err = false, errors.Join(err, failed)
+		}
+	}()
 	size, err := a.take(ctx, p, dirty, t)
 	if err != nil {
 		return Work{}, err
@@ -41,6 +50,9 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		if size.First < h.today {
 			t.changed = a.deps.Now()
 		}
+		if size.Low <= t.days.complete {
+			t.days.touch(size.Low, a.deps.Now())
+		}
 		if err := a.rollUp(ctx, t, p, size); err != nil {
 			return Work{}, err
 		}
@@ -49,9 +61,12 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		}
 	}
 	now := a.horizon(t)
-	work = Work{Keys: int(size.Keys), More: size.Keys < dirty}
+	work.Keys, work.More = int(size.Keys), size.Keys < dirty
 	if size.Partners > 0 {
 		if err := a.derive(ctx, t, a.params(t, batch, now), now, &work); err != nil {
+			return work, err
+		}
+		if err := a.obey(ctx, t, a.params(t, batch, now), now, &work); err != nil {
 			return work, err
 		}
 	}
@@ -64,8 +79,9 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 	fault.Point(fault.AggregatorDone)
 	if size.Stale < uint64(a.cfg.BatchKeysMax) && t.stale {
 		t.stale, t.unknown, t.checked = false, false, h
+		t.days.applied = version
 	}
-	work.More = work.More || t.stale || now != t.checked
+	work.More = work.More || t.stale || t.days.news || now != t.checked
 	return work, nil
 }
 
@@ -111,7 +127,7 @@ func (a *Aggregator) take(ctx context.Context, p chstore.Params, dirty uint64, t
 		if t.unknown {
 			unknown = 1
 		}
-		if err := a.deps.Store.Exec(ctx, query("take_stale"), with(p, chstore.Params{"unknown": unknown})); err != nil {
+		if err := a.deps.Store.Exec(ctx, query("take_stale"), with(p, chstore.Params{"unknown": unknown, "tenant_ver": t.days.ver})); err != nil {
 			return size{}, fmt.Errorf("taking partners that have fallen behind: %w", err)
 		}
 	}
@@ -170,6 +186,9 @@ func (a *Aggregator) facts(ctx context.Context, t *tenant, p chstore.Params, all
 // derive computes scores and alerts from partner_daily, publishes them, and
 // records the progress.
 func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h horizon, work *Work) error {
+	if err := a.watch(ctx, t, p, h, work); err != nil {
+		return err
+	}
 	if err := a.deps.Store.Exec(ctx, query("take_partners"), p); err != nil {
 		return fmt.Errorf("taking partners: %w", err)
 	}
@@ -189,7 +208,7 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 		return err
 	}
 	fault.Point(fault.AggregatorScored)
-	if sizes[0].Detections > 0 {
+	if sizes[0].Detections > 0 || t.days.applied < t.days.ver {
 		if err := a.detect(ctx, t, p, h, work); err != nil {
 			return err
 		}
@@ -252,6 +271,11 @@ func (a *Aggregator) sweep(ctx context.Context) error {
 		if err := a.deps.Store.Exec(ctx, "ALTER TABLE dirty_days DROP PARTITION ID '"+hour.ID+"'", nil); err != nil {
 			return fmt.Errorf("dropping a finished hour: %w", err)
 		}
+	}
+	// A statement of a killed aggregator can outlive it in the store, and write after the
+	// next one has cleared what was left.
+	if err := a.clearLeft(ctx); err != nil {
+		return err
 	}
 	a.swept = now
 	return nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"partnerpulse/internal/detect"
+	"partnerpulse/internal/rules"
 	"partnerpulse/internal/score"
 )
 
@@ -53,6 +54,13 @@ type Config struct {
 	Model score.Model `yaml:"model"`
 	// Detect is the drop detector.
 	Detect detect.Config `yaml:"detect"`
+	// TenantModel watches the tenant's totals. Its weekday profile is that of Detect
+	// until the tenant's own has been learnt.
+	TenantModel detect.TenantConfig `yaml:"tenant_model"`
+	// Training bounds the rules about training and certifications.
+	Training rules.TrainingConfig `yaml:"training"`
+	// Collateral bounds the rules about documents and searches.
+	Collateral rules.CollateralConfig `yaml:"collateral"`
 }
 
 // Tenant holds what differs between tenants.
@@ -88,7 +96,8 @@ func DefaultConfig() Config {
 			"lead", "registered", "qualification", "qualified", "discovery", "demo", "evaluation",
 			"proposal", "quote", "negotiation", "contract", "commit", "closed", "won", "closed_won",
 		},
-		Model: score.DefaultModel(), Detect: d,
+		Model: score.DefaultModel(), Detect: d, TenantModel: detect.DefaultTenantConfig(),
+		Training: rules.DefaultTraining(), Collateral: rules.DefaultCollateral(),
 	}
 }
 
@@ -113,6 +122,8 @@ func (c *Config) Validate() error {
 	check(c.Settle >= 0 && c.SettleMax >= c.Settle, "settle %s and settle_max %s: need 0 ≤ settle ≤ settle_max", c.Settle, c.SettleMax)
 	check(c.ContentInterval >= 0, "content_interval %s is negative", c.ContentInterval)
 	check(c.MarksKept >= time.Hour, "marks_kept %s is less than an hour", c.MarksKept)
+	check(c.Training.Valid(), "training %+v: need lapse_factor ≥ 1, cadence_days and expiry_days ≥ 1", c.Training)
+	check(c.Collateral.Valid(), "collateral %+v: need positive numbers and 0 < search_failed_min ≤ 1", c.Collateral)
 	zone := func(name, tz string) {
 		_, err := time.LoadLocation(tz)
 		check(err == nil && tz != "" && tz != "Local", "%s %q is not an IANA time zone", name, tz)
@@ -127,5 +138,19 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%w: model of tenant %s: %w", ErrConfig, t.ID, err))
 		}
 	}
-	return errors.Join(append(errs, c.Model.Validate(), c.Detect.Validate())...)
+	return errors.Join(append(errs, c.Model.Validate(), c.Detect.Validate(), c.TenantModel.Validate())...)
+}
+
+// detectors makes the detector of partners and the model of the tenant, which gives
+// the weekday profile to the former day by day.
+func (c *Config) detectors() (*detect.Detector, *detect.TenantModel, error) {
+	partners, tenant := c.Detect, c.TenantModel
+	tenant.Profile = partners.WeekdayProfile
+	partners.WeekdayProfile = [7]float64{1, 1, 1, 1, 1, 1, 1}
+	detector, err := detect.New(partners)
+	if err != nil {
+		return nil, nil, err
+	}
+	model, err := detect.NewTenantModel(tenant)
+	return detector, model, err
 }

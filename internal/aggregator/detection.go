@@ -16,13 +16,19 @@ type detectInput struct {
 	State   string   `ch:"state"`   // after the day before Start; empty: none
 	Start   int32    `ch:"start"`   // first day to see
 	Through int32    `ch:"through"` // last day to see
+	Seen    int32    `ch:"seen"`    // last day that was seen before
 	Days    []int32  `ch:"days"`
 	Counts  []uint64 `ch:"counts"`
+
+	accepted map[int32]bool // days on which the new level was accepted
 }
 
 // transition is a detected transition with whose it is.
 type transition struct {
 	partner string
+	// rerun says that the day had been seen before under another configuration: what
+	// is found there now is no news.
+	rerun bool
 	detect.Transition
 }
 
@@ -34,11 +40,16 @@ func (a *Aggregator) detect(ctx context.Context, t *tenant, p chstore.Params, h 
 	if err := a.deps.Store.Select(ctx, &inputs, query("detect_inputs"), with(p, chstore.Params{"config": a.detector.Hash()})); err != nil {
 		return fmt.Errorf("reading detection inputs: %w", err)
 	}
+	levels, err := a.rebaselines(ctx, t, p)
+	if err != nil {
+		return err
+	}
 	var rows stateRows
 	var found []transition
 	for i := range inputs {
 		in := &inputs[i]
-		transitions, err := a.detectPartner(t.id, in, p["batch"].(uint64), &rows)
+		in.accepted = levels[in.Partner]
+		transitions, err := a.detectPartner(t, in, p["batch"].(uint64), &rows)
 		if err != nil {
 			return fmt.Errorf("detecting partner %s: %w", in.Partner, err)
 		}
@@ -51,7 +62,7 @@ func (a *Aggregator) detect(ctx context.Context, t *tenant, p chstore.Params, h 
 }
 
 // detectPartner steps one partner's detector through its days.
-func (a *Aggregator) detectPartner(tenantID string, in *detectInput, batch uint64, rows *stateRows) ([]transition, error) {
+func (a *Aggregator) detectPartner(t *tenant, in *detectInput, batch uint64, rows *stateRows) ([]transition, error) {
 	state := a.detector.Start(detect.Day(in.First))
 	if in.State != "" {
 		resumed, err := a.detector.Resume([]byte(in.State))
@@ -67,15 +78,17 @@ func (a *Aggregator) detectPartner(tenantID string, in *detectInput, batch uint6
 	var found []transition
 	for day := int32(state.Next); day <= in.Through; day++ {
 		var obs detect.Observation
-		state, obs = a.detector.Step(state, detect.Input{Sessions: counts[day], Factor: 1})
+		input := t.days.on(day)
+		input.Sessions, input.Rebaseline = counts[day], in.accepted[day]
+		state, obs = a.detector.Step(state, input)
 		encoded, err := state.Encode()
 		if err != nil {
 			return nil, err
 		}
-		rows.add(tenantID, in.Partner, a.detector.Hash(), &obs, string(encoded), batch)
+		rows.add(t.id, in.Partner, a.detector.Hash(), &obs, string(encoded), batch)
 		for _, tr := range obs.Transitions {
 			if tr.Status.Published() {
-				found = append(found, transition{in.Partner, tr})
+				found = append(found, transition{in.Partner, in.State == "" && int32(tr.Day) <= in.Seen, tr})
 			}
 		}
 	}
@@ -88,7 +101,7 @@ type stateRows struct {
 	day                                                                  []time.Time
 	sessions, ver                                                        []uint64
 	armed                                                                []uint8
-	expected, baseline, dropS, dropH, ghostS, ghostH                     []float64
+	expected, baseline, dropS, dropH, ghostS, ghostH, detectable         []float64
 }
 
 func (r *stateRows) add(tenantID, partner, config string, o *detect.Observation, state string, batch uint64) {
@@ -96,11 +109,7 @@ func (r *stateRows) add(tenantID, partner, config string, o *detect.Observation,
 	r.day = append(r.day, o.Day.Time())
 	r.sessions = append(r.sessions, uint64(o.Sessions))
 	r.expected, r.baseline = append(r.expected, o.Expected), append(r.baseline, o.BaselineRate)
-	armed := uint8(0)
-	if o.Armed {
-		armed = 1
-	}
-	r.armed = append(r.armed, armed)
+	r.armed, r.detectable = append(r.armed, flag(o.Armed)), append(r.detectable, o.DetectablePct)
 	r.dropStatus = append(r.dropStatus, string(o.Drop.Status))
 	r.dropS, r.dropH = append(r.dropS, o.Drop.Statistic), append(r.dropH, o.Drop.Threshold)
 	r.ghostStatus = append(r.ghostStatus, string(o.Ghosting.Status))
@@ -116,6 +125,6 @@ func (r *stateRows) columns() []chstore.Column {
 		{Name: "expected", Values: r.expected}, {Name: "baseline_rate", Values: r.baseline}, {Name: "armed", Values: r.armed},
 		{Name: "drop_status", Values: r.dropStatus}, {Name: "drop_statistic", Values: r.dropS}, {Name: "drop_threshold", Values: r.dropH},
 		{Name: "ghosting_status", Values: r.ghostStatus}, {Name: "ghosting_statistic", Values: r.ghostS}, {Name: "ghosting_threshold", Values: r.ghostH},
-		{Name: "never_status", Values: r.neverStatus}, {Name: "state", Values: r.state}, {Name: "ver", Values: r.ver},
+		{Name: "never_status", Values: r.neverStatus}, {Name: "detectable_pct", Values: r.detectable}, {Name: "state", Values: r.state}, {Name: "ver", Values: r.ver},
 	}
 }

@@ -25,12 +25,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if spec := os.Getenv(workerEnv); spec != "" {
-		if err := runWorker(spec); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+	for variable, run := range map[string]func(string) error{workerEnv: runWorker, childVariable: child} {
+		if spec := os.Getenv(variable); spec != "" {
+			if err := run(spec); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+			os.Exit(0)
 		}
-		os.Exit(0)
 	}
 	os.Exit(enginetest.Main(m))
 }
@@ -62,6 +64,8 @@ type sent struct {
 	NPS           *uint8
 	Stage, Prev   string
 	Data          string
+	Course        string
+	Expires       *time.Time // of a certification
 }
 
 func newWorld(t testing.TB, tz string, now time.Time) *world {
@@ -155,6 +159,8 @@ func (w *world) insert(events []sent) {
 	var ms, words, duration, results []uint32
 	var scroll []uint8
 	var nps []*uint8
+	var course []string
+	var expires []*time.Time
 	var internal, bot []bool
 	var ver []uint64
 	for _, e := range events {
@@ -171,6 +177,7 @@ func (w *world) insert(events []sent) {
 		day, at = append(day, e.Time.UTC().Truncate(24*time.Hour)), append(at, e.Time.UTC())
 		ms, words, duration, results = append(ms, e.EngagedMs), append(words, e.Words), append(duration, e.DurationS), append(results, e.Results)
 		scroll, nps = append(scroll, e.ScrollPct), append(nps, e.NPS)
+		course, expires = append(course, e.Course), append(expires, e.Expires)
 		internal, bot, ver = append(internal, e.Internal), append(bot, e.Bot), append(ver, copies)
 	}
 	err := w.store.InsertColumns(context.Background(), "events", []chstore.Column{
@@ -180,6 +187,7 @@ func (w *world) insert(events []sent) {
 		{Name: "stage", Values: stage}, {Name: "prev_stage", Values: prev}, {Name: "data", Values: data},
 		{Name: "engaged_ms", Values: ms}, {Name: "words", Values: words}, {Name: "duration_s", Values: duration},
 		{Name: "results_count", Values: results}, {Name: "max_scroll_pct", Values: scroll}, {Name: "nps", Values: nps},
+		{Name: "course_id", Values: course}, {Name: "expires_at", Values: expires},
 		{Name: "internal", Values: internal}, {Name: "is_bot", Values: bot}, {Name: "ver", Values: ver},
 	})
 	if err != nil {
@@ -252,6 +260,8 @@ func (w *world) state() map[string][]string {
 		"sessions":       w.dump("sessions", "tenant, partner_id, day, actor, started_at, session_id"),
 		"partner_scores": w.dump("partner_scores", "tenant, model_version, partner_id, as_of"),
 		"detector_state": w.dump("detector_state", "tenant, partner_id, day"),
+		"tenant_days":    w.dump("tenant_days", "tenant, day"),
+		"tenant_inputs":  w.dump("tenant_inputs", "tenant, day"),
 	}
 }
 

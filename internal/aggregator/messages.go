@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"partnerpulse/internal/alert"
 	"partnerpulse/internal/detect"
 	"partnerpulse/internal/score"
 )
@@ -15,7 +16,10 @@ import (
 // Types of the messages, as in schemas/alerts.
 const (
 	typeDrop       = "partnerpulse.drop.v1"
+	typeTraining   = "partnerpulse.training-lapse.v1"
+	typeCollateral = "partnerpulse.collateral.v1"
 	typeAlertState = "partnerpulse.alert-state.v1"
+	typeScore      = "partnerpulse.score.v1"
 )
 
 // cloudEvent is the structured CloudEvents 1.0 form of what the aggregator says.
@@ -38,6 +42,7 @@ type alertData struct {
 	Rule            detect.Rule     `json:"rule"`
 	Component       string          `json:"component"`
 	Status          detect.Status   `json:"status"`
+	Reason          alert.Reason    `json:"reason"`
 	Severity        detect.Severity `json:"severity"`
 	StartsAt        detect.Day      `json:"starts_at"`
 	ChangeAt        detect.Day      `json:"estimated_change_at"`
@@ -56,10 +61,23 @@ type alertData struct {
 	ScoreAfter      jsontext.Value  `json:"score_after"`
 	Components      []contribution  `json:"contributing_components"`
 	Evidence        evidence        `json:"evidence"`
+	InhibitedBy     []string        `json:"inhibited_by"`
+	Command         *commandData    `json:"command"`
+	SnoozedUntil    *detect.Day     `json:"snoozed_until"`
 	Owner           string          `json:"owner"`
 	SuggestedAction string          `json:"suggested_action"`
 	ModelVersion    string          `json:"model_version"`
 	Sequence        int             `json:"sequence"`
+
+	// More is what only some rules say: the course of a certification, for example.
+	More map[string]jsontext.Value `json:",embed"`
+}
+
+// commandData tells who asked for a transition.
+type commandData struct {
+	ID    string `json:"id"`
+	Actor string `json:"actor"`
+	Note  string `json:"note,omitzero"`
 }
 
 // contribution is the change of one component's points.
@@ -69,68 +87,91 @@ type contribution struct {
 	change    int64          // millionths
 }
 
-// evidence says where to look: the days from the change to the transition.
+// evidence says where to look: the newest events up to the transition, and the days
+// from the change to it.
 type evidence struct {
-	Days []detect.Day `json:"days"`
+	EventIDs []string     `json:"event_ids"`
+	Days     []detect.Day `json:"days"`
 }
 
-// evidenceDaysMax bounds the days listed; of a longer spell the newest are.
-const evidenceDaysMax = 31
+// Bounds of the evidence; of a longer spell the newest days and events are listed.
+const (
+	evidenceDaysMax   = 31
+	evidenceEventsMax = 10
+)
 
 // errIncomplete guards against composing a message of a transition that never fired.
 var errIncomplete = errors.New("transition has no firing day")
 
-func newAlertData(r *alertRecord, modelVersion string) *alertData {
-	d := &alertData{
-		AlertID: r.alertID, Fingerprint: r.fingerprint, Rule: r.Rule, Component: component,
-		Status: r.Status, Severity: r.Severity,
-		StartsAt: r.FiringDay, ChangeAt: r.ChangeDay, DetectedAt: r.FiringDay,
-		BaselineRate: r.BaselineRate, CurrentRate: r.CurrentRate,
-		DropPct: r.DropPct, DropPctLow: r.DropPctLow, DropPctHigh: r.DropPctHigh,
-		Statistic: r.Statistic, Threshold: r.Threshold, ARL0Days: r.ARL0Days,
-		Components: []contribution{}, SuggestedAction: suggestedAction(r.Rule, r.Status),
-		ModelVersion: modelVersion, Sequence: r.Sequence,
-	}
-	if r.Status != detect.StatusFiring {
-		day := r.Day
-		d.ResolvedAt = &day
-	}
-	for day := max(r.ChangeDay, r.Day-evidenceDaysMax+1); day <= r.Day; day++ {
-		d.Evidence.Days = append(d.Evidence.Days, day)
-	}
-	return d
-}
-
 // suggestedAction is a first step for the channel manager.
-func suggestedAction(rule detect.Rule, status detect.Status) string {
+func suggestedAction(rule detect.Rule, status detect.Status, reason alert.Reason) string {
 	switch {
-	case status != detect.StatusFiring:
+	case reason == alert.Retracted:
+		return "No action needed: events that arrived late show that all was well."
+	case status == detect.StatusResolved || status == detect.StatusRebaselined:
 		return "No action needed: the alert has ended."
-	case rule == detect.RuleGhosting:
+	}
+	switch rule {
+	case detect.RuleGhosting:
 		return "Call the partner: nobody has come to the portal since the day given."
-	case rule == detect.RuleNeverActivated:
+	case detect.RuleNeverActivated:
 		return "Offer onboarding: nobody of the partner has used the portal yet."
+	case alert.RuleTenantDrop:
+		return "Check the portal and its tracker: the whole programme has gone quiet."
+	case alert.RuleTrainingLapse:
+		return "Remind the partner of its training: the last completion is too long ago."
+	case alert.RuleCertificationExpiring:
+		return "Offer the renewal of the certification before it expires."
+	case alert.RuleCertificationExpired:
+		return "Ask the partner to renew its certification: it has expired."
+	case alert.RuleNeglected:
+		return "Promote the document or retire it: hardly any partner opens it."
+	case alert.RuleSeenNotRead:
+		return "Rework the document: many open it and few read on."
+	case alert.RuleSearchGap:
+		return "Write or tag content for the term: partners search for it and find nothing useful."
 	}
 	return "Ask the partner what changed: they come less often than before."
 }
 
-// cloudEvent wraps the alert for the drop topic. Its time is the end of the day
-// that decided, so that a repetition is the same to the byte.
-func (d *alertData) cloudEvent(t *tenant, r *alertRecord) ([]byte, error) {
-	if r.FiringDay == detect.NoDay {
-		return nil, errIncomplete
+// data gives what was said of the alert last; of a historical one, for which there
+// is no message, its numbers.
+func (k *knownAlert) data() (alertData, error) {
+	if k.Message == "" {
+		return alertData{
+			Component: component, Severity: detect.Severity(k.Severity), ChangeAt: detect.Day(k.Change), Owner: k.Owner,
+			Statistic: k.Statistic, Threshold: k.Threshold, BaselineRate: k.BaselineRate, CurrentRate: k.CurrentRate, DropPct: k.DropPct,
+		}, nil
 	}
+	raw, err := dataOf([]byte(k.Message))
+	if err != nil {
+		return alertData{}, err
+	}
+	var d alertData
+	if err := json.Unmarshal(raw, &d); err != nil {
+		return alertData{}, fmt.Errorf("decoding stored alert %s: %w", k.Transition, err)
+	}
+	return d, nil
+}
+
+func marshalData(d *alertData) (jsontext.Value, error) {
 	data, err := json.Marshal(d, json.Deterministic(true))
 	if err != nil {
 		return nil, fmt.Errorf("encoding alert: %w", err)
 	}
-	return marshalEvent(t, r.transitionID, typeDrop, r.partner, r.Day, data)
+	return data, nil
 }
 
-func marshalEvent(t *tenant, id, kind, partner string, day detect.Day, data jsontext.Value) ([]byte, error) {
+// subjectRunesMax bounds the subject of a message; a search term can be longer.
+const subjectRunesMax = 200
+
+func marshalEvent(t *tenant, id, kind, subject string, at time.Time, data jsontext.Value) ([]byte, error) {
+	if runes := []rune(subject); len(runes) > subjectRunesMax {
+		subject = string(runes[:subjectRunesMax])
+	}
 	b, err := json.Marshal(&cloudEvent{
-		SpecVersion: "1.0", ID: id, Source: "/" + t.id, Type: kind, Subject: partner,
-		Time: t.endOf(day).UTC().Format(time.RFC3339), ContentType: "application/json", Tenant: t.id, Data: data,
+		SpecVersion: "1.0", ID: id, Source: "/" + t.id, Type: kind, Subject: subject,
+		Time: at.UTC().Format(time.RFC3339), ContentType: "application/json", Tenant: t.id, Data: data,
 	}, json.Deterministic(true))
 	if err != nil {
 		return nil, fmt.Errorf("encoding CloudEvent: %w", err)
@@ -142,25 +183,6 @@ func marshalEvent(t *tenant, id, kind, partner string, day detect.Day, data json
 func (t *tenant) endOf(day detect.Day) time.Time {
 	y, m, d := (day + 1).Time().Date()
 	return time.Date(y, m, d, 0, 0, 0, 0, t.loc)
-}
-
-// stateMessage is a value on the alert-state topic: the data of the partner's alert
-// that changed last, with all of the partner's alerts beside it.
-func stateMessage(t *tenant, r *alertRecord, newest jsontext.Value, all []jsontext.Value) ([]byte, error) {
-	data := make(map[string]jsontext.Value)
-	if err := json.Unmarshal(newest, &data); err != nil {
-		return nil, fmt.Errorf("decoding alert: %w", err)
-	}
-	list, err := json.Marshal(all)
-	if err != nil {
-		return nil, fmt.Errorf("encoding alerts: %w", err)
-	}
-	data["alerts"] = list
-	value, err := json.Marshal(data, json.Deterministic(true))
-	if err != nil {
-		return nil, fmt.Errorf("encoding alert state: %w", err)
-	}
-	return marshalEvent(t, r.transitionID, typeAlertState, r.partner, r.Day, value)
 }
 
 // dataOf gives the data of a stored message.

@@ -10,7 +10,9 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"partnerpulse/internal/alert"
 	"partnerpulse/internal/chstore"
+	"partnerpulse/internal/detect"
 	"partnerpulse/internal/event"
 	"partnerpulse/internal/fault"
 	"partnerpulse/internal/kafkabus"
@@ -46,7 +48,7 @@ func (a *Aggregator) publishScores(ctx context.Context, t *tenant, p chstore.Par
 		if r.Present == 0 {
 			continue
 		}
-		value, hash, err := r.message(t.id, t.model.Version)
+		value, hash, err := r.message(t, t.model.Version)
 		if err != nil {
 			return fmt.Errorf("composing score of %s: %w", r.Partner, err)
 		}
@@ -73,9 +75,9 @@ func (a *Aggregator) publishScores(ctx context.Context, t *tenant, p chstore.Par
 
 // message gives the value to publish and a hash of everything in it but as_of: a
 // score that stays the same on the next day is no news.
-func (r *latestScore) message(tenantID, model string) (value []byte, hash string, err error) {
+func (r *latestScore) message(t *tenant, model string) (value []byte, hash string, err error) {
 	m := scoreMessage{
-		Tenant: tenantID, PartnerID: r.Partner, ModelVersion: model,
+		Tenant: t.id, PartnerID: r.Partner, ModelVersion: model,
 		Coverage: jsontext.Value(r.Coverage), Components: make(map[string]scoreComponent, score.ComponentCount),
 	}
 	if r.Score != "" {
@@ -95,7 +97,10 @@ func (r *latestScore) message(tenantID, model string) (value []byte, hash string
 	if b, err = json.Marshal(&m, json.Deterministic(true)); err != nil {
 		return nil, "", fmt.Errorf("encoding: %w", err)
 	}
-	return b, hex.EncodeToString(sum[:8]), nil
+	hash = hex.EncodeToString(sum[:8])
+	id := alert.ID("score", t.id, r.Partner, m.AsOf, hash)
+	value, err = marshalEvent(t, id, typeScore, r.Partner, t.endOf(detect.Day(r.AsOf)), b)
+	return value, hash, err
 }
 
 // progress are the rows of partner_progress for the batch.

@@ -208,7 +208,7 @@ func TestTakeover(t *testing.T) {
 	if len(published) == 0 || len(published) > len(calm.bus.on(kafkabus.TopicDrop)) {
 		t.Errorf("%d transitions were published, %d without takeovers", len(published), len(calm.bus.on(kafkabus.TopicDrop)))
 	}
-	sameMessages(t, latest(calm.bus.on(kafkabus.TopicScores)), latest(consume(t, cluster.ListenAddrs(), kafkabus.TopicScores)))
+	sameMessages(t, lastOfEachKey(calm.bus.on(kafkabus.TopicScores)), lastOfEachKey(consume(t, cluster.ListenAddrs(), kafkabus.TopicScores)))
 }
 
 // await waits until a world's keys are worked off and its progress is as the other's.
@@ -235,8 +235,8 @@ func (w *world) await(other *world) {
 	w.t.Fatalf("not within two minutes: the progress is\n%s\nwant\n%s", progress(w), want)
 }
 
-// latest keeps the last message of each key.
-func latest(msgs []kafkabus.Message) []kafkabus.Message {
+// lastOfEachKey keeps the last message of each key.
+func lastOfEachKey(msgs []kafkabus.Message) []kafkabus.Message {
 	last := make(map[string]kafkabus.Message)
 	for _, m := range msgs {
 		last[string(m.Key)] = m

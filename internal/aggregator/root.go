@@ -48,11 +48,12 @@ type Deps struct {
 
 // Aggregator runs one worker. Make it with New, start it with Run.
 type Aggregator struct {
-	cfg      Config
-	deps     Deps
-	log      *zap.Logger
-	metrics  *metrics
-	detector *detect.Detector
+	cfg         Config
+	deps        Deps
+	log         *zap.Logger
+	metrics     *metrics
+	detector    *detect.Detector
+	tenantModel *detect.TenantModel
 
 	share     kafkabus.Share // whose tenants are worked on
 	epoch     uint64         // the batches of this epoch have larger numbers; 0 without a group
@@ -68,7 +69,7 @@ func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) (*Ag
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("checking aggregator: %w", err)
 	}
-	detector, err := detect.New(cfg.Detect)
+	detector, tenantModel, err := cfg.detectors()
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +78,7 @@ func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) (*Ag
 	}
 	a := &Aggregator{
 		cfg: cfg, deps: deps, log: log, metrics: newMetrics(reg),
-		detector: detector, share: all{}, tenants: make(map[string]*tenant),
+		detector: detector, tenantModel: tenantModel, share: all{}, tenants: make(map[string]*tenant),
 	}
 	for _, t := range cfg.Tenants {
 		loc, err := time.LoadLocation(cmp.Or(t.Timezone, cfg.Timezone))
@@ -216,6 +217,9 @@ func (a *Aggregator) tick(ctx context.Context) (Work, error) {
 		w, err := a.batch(ctx, a.tenants[id], keys[id])
 		if err == nil && !w.More {
 			w.More, err = a.scoreContent(ctx, a.tenants[id])
+		}
+		if err == nil && !w.More {
+			err = a.collateralRules(ctx, a.tenants[id], &w)
 		}
 		work.add(w)
 		if err != nil {

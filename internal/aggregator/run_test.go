@@ -61,7 +61,7 @@ func TestConfigIsChecked(t *testing.T) {
 			c.Tenants = []aggregator.Tenant{{ID: "a", Timezone: "UTC"}, {ID: "a", Timezone: "UTC"}}
 		},
 		"interval": func(c *aggregator.Config) { c.Interval = 0 },
-		"detector": func(c *aggregator.Config) { c.Detect.ARL0Days = 0 },
+		"detector": func(c *aggregator.Config) { c.Detect.ARL0Days = -1 },
 	} {
 		cfg := aggregator.DefaultConfig()
 		spoil(&cfg)

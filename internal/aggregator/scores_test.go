@@ -56,18 +56,22 @@ func TestEventsOfToday(t *testing.T) {
 	if len(msgs) != published+1 {
 		t.Fatalf("%d scores published for one change", len(msgs)-published)
 	}
-	var m struct {
-		Score      json.Number `json:"score"`
-		AsOf       string      `json:"as_of"`
-		Components map[string]struct {
-			Points  json.Number `json:"points"`
-			Imputed bool        `json:"imputed"`
-		} `json:"components"`
+	var e struct {
+		Data struct {
+			Score      json.Number `json:"score"`
+			AsOf       string      `json:"as_of"`
+			Components map[string]struct {
+				Points  json.Number `json:"points"`
+				Imputed bool        `json:"imputed"`
+			} `json:"components"`
+		} `json:"data"`
 	}
 	last := msgs[len(msgs)-1]
-	if err := json.Unmarshal(last.Value, &m); err != nil {
+	if err := json.Unmarshal(last.Value, &e); err != nil {
 		t.Fatal(err)
 	}
+	m := e.Data
+	validate(t, "score.json", msgs)
 	if string(last.Key) != "demo/p" || m.AsOf != "2026-03-10" || !m.Components["sentiment"].Imputed || m.Components["pipeline"].Imputed {
 		t.Errorf("published %s %s", last.Key, last.Value)
 	}

@@ -32,10 +32,15 @@ type tenant struct {
 	stale, unknown bool
 	checked        horizon
 
+	days     tenantDays
 	complete int32     // last completed day that was given to detection
 	changed  time.Time // when a day before today last changed
 	waiting  time.Time // since when a later day waits to be given; zero: none does
 	present  time.Time // since when the history reaches the present; zero: it does not
+
+	labelled time.Time       // contentSeen of the scores that the rules about collateral have seen last
+	woken    int32           // day on which snoozed alerts were last looked through
+	accepted map[string]bool // rebaseline commands that the batch's detection was given
 
 	contentSeen time.Time // when the scores of content were last looked at; zero: not yet
 	contentLeft bool      // days of content are left to score
@@ -121,6 +126,16 @@ func (a *Aggregator) start(ctx context.Context) error {
 		}
 		a.meet(r.Tenant)
 	}
+	if err := a.clearLeft(ctx); err != nil {
+		return err
+	}
+	a.started = true
+	return nil
+}
+
+// clearLeft drops the work tables of batches that are over. None of this worker may be
+// under way.
+func (a *Aggregator) clearLeft(ctx context.Context) error {
 	var left []struct {
 		Batch  uint64 `ch:"batch_id"`
 		Tenant string `ch:"tenant"`
@@ -139,7 +154,6 @@ func (a *Aggregator) start(ctx context.Context) error {
 			return err
 		}
 	}
-	a.started = true
 	return nil
 }
 

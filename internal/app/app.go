@@ -16,6 +16,7 @@ import (
 	"partnerpulse/internal/console"
 	"partnerpulse/internal/enricher"
 	"partnerpulse/internal/eventschema"
+	"partnerpulse/internal/forget"
 	"partnerpulse/internal/httpserver"
 	"partnerpulse/internal/kafkabus"
 	"partnerpulse/internal/tracker"
@@ -58,6 +59,9 @@ func (a *app) Migrate(ctx context.Context) error {
 	}
 	defer store.Close()
 	if _, err := store.Migrate(ctx, ms); err != nil {
+		return fmt.Errorf("migrating ClickHouse at %s: %w", a.cfg.ClickHouse.Addr[0], err)
+	}
+	if err := store.SetRetention(ctx, a.cfg.Retention.tables()); err != nil {
 		return fmt.Errorf("migrating ClickHouse at %s: %w", a.cfg.ClickHouse.Addr[0], err)
 	}
 	if _, err := store.GrantReader(ctx); err != nil {
@@ -112,14 +116,16 @@ func (a *app) enricher(reload <-chan struct{}) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
-	producer := a.producer("enricher")
+	producer, guard := a.producer("enricher"), forget.NewGuard(store)
 	log, reg := a.log.Named("enricher"), a.registerer("enricher")
 	source := a.cfg.Enricher.ConsumerConfig
 	source.Config, source.Topics = a.cfg.Kafka.Config, []string{kafkabus.TopicEvents}
-	e := enricher.New(a.cfg.Enricher.Config, enricher.Deps{
-		Source: kafkabus.NewConsumer(source, log, reg), Store: store, Publisher: producer, Chain: enriching.chain,
+	cfg := a.cfg.Enricher.Config
+	cfg.AcceptedDays = a.cfg.Retention.acceptedDays()
+	e := enricher.New(cfg, enricher.Deps{
+		Source: kafkabus.NewConsumer(source, log, reg), Store: store, Publisher: producer, Chain: enriching.chain, Guard: guard,
 	}, log, reg)
-	rejects := a.rejects(store)
+	rejects := a.rejects(store, guard)
 	return Part{Name: "enricher", Run: func(ctx context.Context) error {
 		g, ctx := errgroup.WithContext(ctx)
 		g.Go(func() error { return enriching.run(ctx, e.Run) })
@@ -129,12 +135,12 @@ func (a *app) enricher(reload <-chan struct{}) (Part, error) {
 }
 
 // rejects brings what was refused to ClickHouse.
-func (a *app) rejects(store *chstore.Store) *enricher.Rejects {
+func (a *app) rejects(store *chstore.Store, guard enricher.Guard) *enricher.Rejects {
 	log, reg := a.log.Named("rejects"), a.registerer("rejects")
 	source := a.cfg.Enricher.Rejects
 	source.Config, source.Topics = a.cfg.Kafka.Config, []string{kafkabus.TopicRejects}
 	return enricher.NewRejects(a.cfg.Enricher.Config, enricher.RejectsDeps{
-		Source: kafkabus.NewConsumer(source, log, reg), Store: store,
+		Source: kafkabus.NewConsumer(source, log, reg), Store: store, Guard: guard,
 	}, log, reg)
 }
 
@@ -169,7 +175,13 @@ func (a *app) console(cfg console.Config, l net.Listener) (Part, error) {
 	if err != nil {
 		return Part{}, err
 	}
-	c, err := console.New(cfg, console.Deps{Store: store, Explainer: a.explainer(cfg.Tenant, store)}, a.log.Named("console"), a.registerer("console"))
+	ring, err := a.cfg.commandKeys()
+	if err != nil {
+		return Part{}, errors.Join(err, store.Close())
+	}
+	c, err := console.New(cfg, console.Deps{
+		Store: store, Explainer: a.explainer(cfg.Tenant, store), Alerts: a.cfg.alertDesk(store), Keys: ring,
+	}, a.log.Named("console"), a.registerer("console"))
 	if err != nil {
 		return Part{}, err
 	}

@@ -37,6 +37,14 @@ type Config struct {
 	Enricher   EnricherConfig    `yaml:"enricher"`
 	Aggregator aggregator.Config `yaml:"aggregator"`
 	Console    ConsoleConfig     `yaml:"console"`
+	Notifier   NotifierConfig    `yaml:"notifier"`
+	// PseudonymKeys holds, by tenant, the key that makes the pseudonyms by which users
+	// are stored in ClickHouse, at least 16 bytes, see docs/PRIVACY.md. Tenants without
+	// one have their user ids stored as they come. Not under tenants, where a variable
+	// of the environment would replace the tenant's whole entry.
+	PseudonymKeys map[string]config.Secret `yaml:"pseudonym_keys"`
+	// Retention is how long tables keep their rows; migrate applies it.
+	Retention RetentionConfig `yaml:"retention"`
 	// Reload asks to read the collector's KeysFile at once; nil: nobody asks.
 	Reload <-chan struct{} `yaml:"-"`
 	// Ops is the listener of enricher and aggregator: /healthz, /readyz, /metrics.
@@ -98,9 +106,6 @@ type Tenant struct {
 	AllowCustom bool `yaml:"allow_custom"`
 	// LateMax is how old an event may be on arrival; 0 is 30 days.
 	LateMax time.Duration `yaml:"late_max"`
-	// PseudonymKey replaces user ids in ClickHouse by pseudonyms made with it, at
-	// least 16 bytes, see docs/PRIVACY.md. Empty: user ids are stored as they come.
-	PseudonymKey config.Secret `yaml:"pseudonym_key"`
 	// Model is the tenant's score model; empty is aggregator.model.
 	Model aggregator.TenantModel `yaml:"model"`
 }
@@ -120,7 +125,9 @@ func DefaultConfig() Config {
 		},
 		Aggregator: aggregator.DefaultConfig(),
 		Console:    ConsoleConfig{HTTP: httpserver.DefaultConfig("127.0.0.1:8090"), Config: console.DefaultConfig()},
+		Notifier:   DefaultNotifierConfig(),
 		Ops:        httpserver.DefaultConfig(""),
+		Retention:  RetentionConfig{RejectsDays: rejectsDaysDefault},
 	}
 	c.Enricher.Rejects.InFlightBytesMax = rejectsInFlightBytesMax
 	c.ClickHouse.Addr = nil
@@ -147,10 +154,12 @@ func (c *Config) Validate() error {
 	add("collector", c.Collector.Spool.Validate())
 	agg := c.aggregator()
 	add("aggregator", agg.Validate())
+	add("notifier", c.Notifier.Validate())
 	add("collector.directory", c.Collector.Directory.Validate())
 	enrichment := c.enrichment()
 	add("enricher.enrichment", enrichment.Validate())
 	add("enricher.enrichment.directory", c.Enricher.Enrichment.Reference.Directory.Validate())
+	add("retention", c.Retention.validate())
 	add("keys", c.checkKeys())
 	for name, t := range c.Tenants {
 		_, err := t.location()

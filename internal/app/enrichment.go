@@ -8,7 +8,6 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
-	"partnerpulse/internal/config"
 	"partnerpulse/internal/enrich"
 	"partnerpulse/internal/enrich/refdata"
 	"partnerpulse/internal/kafkabus"
@@ -24,12 +23,7 @@ type EnrichmentConfig struct {
 func (c *Config) enrichment() enrich.Config {
 	out := c.Enricher.Enrichment.Config
 	out.AgentCacheSize = c.Enricher.AgentCacheSize
-	out.PseudonymKeys = map[string]config.Secret{}
-	for name, t := range c.Tenants {
-		if t.PseudonymKey.Reveal() != "" {
-			out.PseudonymKeys[name] = t.PseudonymKey
-		}
-	}
+	out.PseudonymKeys = c.PseudonymKeys
 	return out
 }
 

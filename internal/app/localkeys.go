@@ -57,7 +57,7 @@ func (k LocalKeys) Keys() []keys.Key {
 	return []keys.Key{
 		{
 			ID: "local-server", Tenant: k.Tenant, Portal: k.Portal, Kind: keys.Server, Hash: keys.Hash(k.ServerKey),
-			Scopes: []keys.Scope{keys.Write, keys.Backfill, keys.Directory},
+			Scopes: []keys.Scope{keys.Write, keys.Backfill, keys.Directory, keys.Alerts},
 		},
 		{ID: "local-browser", Tenant: k.Tenant, Portal: k.Portal, Kind: keys.Browser, Value: k.BrowserKey, Origins: []string{"*"}},
 	}

@@ -17,7 +17,7 @@ func NewReplay(cfg Config, rc replay.Config, progress func(replay.Progress), log
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err = replay.New(rc, replay.Deps{Store: store, Progress: progress}, log.Named("replay"))
+	r, err = replay.New(rc, replay.Deps{Store: store, Progress: progress, Forgotten: forgottenNow(store)}, log.Named("replay"))
 	if err != nil {
 		_ = store.Close() // nothing was asked of it
 		return nil, nil, err

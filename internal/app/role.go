@@ -20,6 +20,7 @@ const (
 	Enricher   Role = "enricher"
 	Aggregator Role = "aggregator"
 	Console    Role = "console"
+	Notifier   Role = "notifier"
 )
 
 // RunRole runs one role against the configured Kafka and ClickHouse until ctx ends.
@@ -61,11 +62,13 @@ func (a *app) startRole(ctx context.Context, role Role, ps *parts) error {
 		p, err = a.enricher(a.cfg.Reload)
 	case Aggregator:
 		p, err = a.aggregator()
+	case Notifier:
+		p, err = a.notifier()
 	}
 	if err != nil {
 		return err
 	}
-	if (role == Enricher || role == Aggregator) && a.cfg.Ops.Addr != "" {
+	if (role == Enricher || role == Aggregator || role == Notifier) && a.cfg.Ops.Addr != "" {
 		if err := a.startOps(ctx, ps); err != nil {
 			return err
 		}

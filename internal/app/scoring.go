@@ -145,3 +145,15 @@ func (s *Scoring) Rescore(ctx context.Context, version string, from, to int32, p
 	}
 	return r.Run(ctx)
 }
+
+// Backtest holds the score to what happened after; an empty version is the active model's.
+func (s *Scoring) Backtest(ctx context.Context, cfg scoring.BacktestConfig) (*scoring.BacktestReport, error) {
+	if cfg.Version == "" {
+		var err error
+		if cfg.Version, err = s.ActiveVersion(); err != nil {
+			return nil, err
+		}
+	}
+	cfg.Tenant, cfg.Location, cfg.DealStages = s.tenant, s.loc, s.cfg.Aggregator.DealStages
+	return scoring.Backtest(ctx, s.store, cfg)
+}

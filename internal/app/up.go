@@ -161,6 +161,9 @@ func (u *upper) roles(ctx context.Context, a *app, collectorServer, consoleServe
 		func() (Part, error) { return a.console(con, consoleServer) },
 		func() (Part, error) { return a.collector(collectorServer) },
 	}
+	if len(u.cfg.Notifier.Endpoints) > 0 {
+		builders = append([]func() (Part, error){a.notifier}, builders...)
+	}
 	for _, build := range builders {
 		p, err := build()
 		if err != nil {

@@ -54,6 +54,7 @@ func NewBrowser(t testing.TB) (context.Context, context.CancelFunc) {
 		chromedp.ExecPath(path), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
 		chromedp.UserDataDir(t.TempDir()),
 		chromedp.Flag("user-agent", userAgent),
+		chromedp.Env("TZ=Europe/Berlin", "LANG=en_US.UTF-8"), // UTC and no language speak for a bot as well
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true),

@@ -24,6 +24,8 @@ type director struct {
 	todo    []todo
 	spares  []*process // enrichers that come and go
 	groups  int        // made so far for redelivery
+
+	enough <-chan struct{} // once closed, steps that are still to come are dropped
 }
 
 // todo is something to do later.
@@ -45,6 +47,9 @@ func (d *director) run(ctx context.Context, steps []step, progress func()) error
 	for len(steps) > 0 || len(d.todo) > 0 {
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if over(d.enough) {
+			steps = nil
 		}
 		if err := d.tend(); err != nil {
 			return err
@@ -167,6 +172,11 @@ func (d *director) take(ctx context.Context, s step) error {
 			return err
 		}
 		d.again(p, s.lasts, "")
+	case gentleTrap:
+		if err := p.end(syscall.SIGTERM); err != nil {
+			return err
+		}
+		d.again(p, s.lasts, s.spec)
 	case kill, trap:
 		if err := p.end(syscall.SIGKILL); err != nil {
 			return err
@@ -280,6 +290,7 @@ func (d *director) startGroup() error {
 // topUp kills at random until the report has enough: a trap that was not met in time,
 // because the load was over or its process died of something else, is made up for.
 func (d *director) topUp(ctx context.Context, kills int) error {
+	d.enough = nil
 	for i := 0; d.report.Kills < kills; i++ {
 		s := step{act: kill, role: []string{"aggregator", "enricher", "store", "collector"}[i%4], target: i, lasts: 100 * time.Millisecond}
 		if err := d.run(ctx, []step{s}, func() {}); err != nil {

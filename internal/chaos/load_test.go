@@ -41,7 +41,8 @@ type sending struct {
 const (
 	publishChunk = 1000
 	postChunk    = 50
-	posters      = 2
+	publishers   = 4
+	posters      = 8 // each waits for its answer: fewer would hold the whole load up while the broker is away
 )
 
 func (l *load) run(ctx context.Context) error {
@@ -61,15 +62,27 @@ func (l *load) run(ctx context.Context) error {
 			return nil
 		})
 	}
+	chunks := make(chan []sending)
+	for range publishers {
+		g.Go(func() error {
+			for chunk := range chunks {
+				if err := l.publish(ctx, producer, chunk); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
 	g.Go(func() error {
 		defer close(posts)
-		return l.produce(ctx, producer, posts)
+		defer close(chunks)
+		return l.produce(ctx, chunks, posts)
 	})
 	return g.Wait()
 }
 
 // produce goes through the days of the world, in each of them in a random order.
-func (l *load) produce(ctx context.Context, producer *kafkabus.Producer, posts chan<- []sending) error {
+func (l *load) produce(ctx context.Context, chunks, posts chan<- []sending) error {
 	rng := rand.New(rand.NewPCG(l.w.seed, 4))
 	due := make([][]sending, l.w.days+1) // of slots to come
 	waiting := make([][]sending, len(tenants))
@@ -104,13 +117,13 @@ func (l *load) produce(ctx context.Context, producer *kafkabus.Producer, posts c
 			if chunk = append(chunk, list[i]); len(chunk) < publishChunk && i < len(list)-1 {
 				continue
 			}
-			if err := l.publish(ctx, producer, chunk); err != nil {
+			if err := hand(ctx, chunks, chunk); err != nil {
 				return err
 			}
-			chunk = chunk[:0]
+			chunk = nil
 			l.pace(ctx, begin)
 		}
-		if err := l.publish(ctx, producer, chunk); err != nil {
+		if err := hand(ctx, chunks, chunk); err != nil {
 			return err
 		}
 	}
@@ -122,12 +135,12 @@ func (l *load) produce(ctx context.Context, producer *kafkabus.Producer, posts c
 	return nil
 }
 
-func hand(ctx context.Context, posts chan<- []sending, batch []sending) error {
+func hand(ctx context.Context, to chan<- []sending, batch []sending) error {
 	if len(batch) == 0 {
 		return nil
 	}
 	select {
-	case posts <- batch:
+	case to <- batch:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

@@ -3,6 +3,7 @@ package chaos
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"partnerpulse/internal/fault"
@@ -14,6 +15,7 @@ type act string
 const (
 	kill        act = "kill"         // SIGKILL at a random time
 	trap        act = "trap"         // SIGKILL, and a start with a fault point armed
+	gentleTrap  act = "gentle trap"  // the same after an orderly end, so that the group goes on at once
 	freeze      act = "freeze"       // SIGSTOP, later SIGCONT
 	restart     act = "restart"      // an orderly end and a start
 	join        act = "join"         // one more enricher joins the group and leaves it
@@ -90,7 +92,7 @@ func killsOf(steps []step) int {
 			n++
 		case s.act == trap:
 			n += 2
-		case s.act == kill, s.act == joinKilled, s.act == secondGroup:
+		case s.act == kill, s.act == gentleTrap, s.act == joinKilled, s.act == secondGroup:
 			n++
 		}
 	}
@@ -110,7 +112,12 @@ func plan(seed uint64, duration time.Duration, kills int, apache bool) []step {
 			fit := slices.DeleteFunc(slices.Clone(all), func(s step) bool {
 				return s.act != a || s.role != role || frozenBy(s.spec)
 			})
-			steps = append(steps, fit[rng.IntN(len(fit))])
+			s := fit[rng.IntN(len(fit))]
+			if s.act == trap {
+				point, _, _ := strings.Cut(s.spec, ":")
+				s.act, s.spec, s.lasts = gentleTrap, point+":1", 0
+			}
+			steps = append(steps, s)
 		}
 		pick(trap, "enricher")
 		pick(trap, "aggregator")

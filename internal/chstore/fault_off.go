@@ -2,7 +2,14 @@
 
 package chstore
 
-import "github.com/ClickHouse/clickhouse-go/v2"
+import (
+	"net/http"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+)
 
 // instrument does nothing in a build without fault points.
 func instrument(*clickhouse.Options) {}
+
+// instrumentClient does nothing in a build without fault points.
+func instrumentClient(*http.Client) {}

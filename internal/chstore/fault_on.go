@@ -18,8 +18,16 @@ func instrument(o *clickhouse.Options) {
 	o.TransportFunc = func(t *http.Transport) (http.RoundTripper, error) { return breaking{t}, nil }
 }
 
+// instrumentClient does so for a client of our own, which then keeps back little of a body.
+func instrumentClient(c *http.Client) {
+	if t, ok := c.Transport.(*http.Transport); ok {
+		t.WriteBufferSize = bodyBytesBefore / 4
+		c.Transport = breaking{t}
+	}
+}
+
 // breaking is a transport whose INSERTs of events pass the point in mid-body.
-type breaking struct{ next http.RoundTripper }
+type breaking struct{ *http.Transport }
 
 func (b breaking) RoundTrip(r *http.Request) (*http.Response, error) {
 	statement := r.URL.Query().Get("query")
@@ -27,7 +35,7 @@ func (b breaking) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = r.Clone(r.Context())
 		r.Body = &brokenBody{ReadCloser: r.Body}
 	}
-	return b.next.RoundTrip(r)
+	return b.Transport.RoundTrip(r)
 }
 
 // brokenBody passes the point between its first bytes and the rest.

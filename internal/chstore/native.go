@@ -308,8 +308,8 @@ const (
 func appendDecimals(dst []byte, values []decimal.Decimal, kind string) ([]byte, error) {
 	arguments, ok := strings.CutPrefix(strings.TrimSuffix(kind, ")"), "Decimal(")
 	p, s, both := strings.Cut(arguments, ",")
-	precision, perr := strconv.Atoi(strings.TrimSpace(p))
-	scale, serr := strconv.Atoi(strings.TrimSpace(s))
+	precision, perr := strconv.ParseInt(strings.TrimSpace(p), 10, 32)
+	scale, serr := strconv.ParseInt(strings.TrimSpace(s), 10, 32)
 	if !ok || !both || perr != nil || serr != nil || precision <= decimal32Digits || precision > decimal64Digits {
 		return nil, errNotNative
 	}

@@ -50,6 +50,7 @@ func newPoster(cfg Config, o *clickhouse.Options) *poster {
 		TLSClientConfig: o.TLS, TLSHandshakeTimeout: cfg.DialTimeout, MaxIdleConnsPerHost: max(cfg.OpenConnectionsMax, 1),
 		IdleConnTimeout: idleTimeout, WriteBufferSize: writeBufferBytes, DisableCompression: true,
 	}}}
+	instrumentClient(p.client)
 	for _, addr := range o.Addr {
 		p.bases = append(p.bases, scheme+"://"+addr+"/")
 	}

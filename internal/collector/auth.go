@@ -18,6 +18,18 @@ import (
 // and its signed identity. It sets the CORS headers, so that a page can read the
 // refusals that follow.
 func (c *Collector) authenticate(w http.ResponseWriter, r *http.Request) (*keys.Key, *failure) {
+	key, fail := c.authenticateKey(w, r)
+	if fail == nil {
+		fail = c.checkIdentity(r, key)
+	}
+	if fail != nil {
+		return nil, fail
+	}
+	return key, nil
+}
+
+// authenticateKey is authenticate for a request whose body may have the identity.
+func (c *Collector) authenticateKey(w http.ResponseWriter, r *http.Request) (*keys.Key, *failure) {
 	origin := r.Header.Get("Origin")
 	key, err := c.deps.Keys.Authenticate(r)
 	if err != nil {
@@ -37,9 +49,6 @@ func (c *Collector) authenticate(w http.ResponseWriter, r *http.Request) (*keys.
 		return nil, &failure{http.StatusForbidden, "missing_scope", "this key lacks the scope \"write\", which sending events needs", 0}
 	}
 	if fail := c.limits.check(key); fail != nil {
-		return nil, fail
-	}
-	if fail := c.checkIdentity(r, key); fail != nil {
 		return nil, fail
 	}
 	return key, nil
@@ -80,8 +89,10 @@ func allowOrigin(w http.ResponseWriter, origin string, anyOrigin bool) {
 	h.Set("Access-Control-Expose-Headers", "Retry-After")
 }
 
-// preflightHeaders are what browsers may send; the last two are Segment's and RudderStack's.
-const preflightHeaders = "Authorization, Content-Type, Content-Encoding, " + identityHeader + ", X-Retry-Count, AnonymousId"
+// preflightHeaders are what browsers may send; the second line is Segment's and
+// RudderStack's.
+const preflightHeaders = "Authorization, Content-Type, Content-Encoding, " + identityHeader +
+	", X-Retry-Count, AnonymousId, SentAt, Rsa-Recovered, Rsa-Retry-Attempt, Rsa-Since-Last-Attempt, Rsa-Since-First-Attempt, Rsa-Retry-Reason"
 
 // preflight answers a browser that asks before sending. The key is known only when
 // it is in the address; else it is enough that some browser key has the origin.

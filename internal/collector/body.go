@@ -64,15 +64,35 @@ func (b *heldBody) grow(sizeMax int64) bool {
 // readBody reads and inflates a body within all limits. What the client announces
 // is checked before the first byte is read.
 func (c *Collector) readBody(w http.ResponseWriter, r *http.Request) (*heldBody, *failure) {
+	body, read, fail := c.readWithin(w, r)
+	c.noteTooLarge(r, read, fail)
+	return body, fail
+}
+
+// noteTooLarge counts a request that is refused for its size, of which nothing is
+// kept: whose it is, and how large. read is how much of it was read.
+func (c *Collector) noteTooLarge(r *http.Request, read int, fail *failure) {
+	if fail == nil || fail.status != http.StatusRequestEntityTooLarge {
+		return
+	}
+	keyID := ""
+	if key, err := c.deps.Keys.Authenticate(r); err == nil {
+		keyID = key.ID
+	}
+	c.metrics.tooLargeBytes.WithLabelValues(keyID).Observe(float64(max(r.ContentLength, int64(read))))
+}
+
+// readWithin does readBody's work and tells, of a refused body, how much was read.
+func (c *Collector) readWithin(w http.ResponseWriter, r *http.Request) (held *heldBody, read int, failed *failure) {
 	encoding := strings.ToLower(strings.TrimSpace(r.Header.Get("Content-Encoding")))
 	switch encoding {
 	case "", "identity", "gzip", "x-gzip", "zstd":
 	default:
-		return nil, &failure{http.StatusUnsupportedMediaType, "unsupported_encoding",
+		return nil, 0, &failure{http.StatusUnsupportedMediaType, "unsupported_encoding",
 			"this Content-Encoding is not understood: send the body plain, or with gzip or zstd", 0}
 	}
 	if r.ContentLength > c.cfg.BodyBytesMax {
-		return nil, tooLarge("sent", c.cfg.BodyBytesMax)
+		return nil, 0, tooLarge("sent", c.cfg.BodyBytesMax)
 	}
 	plain := encoding == "" || encoding == "identity"
 	start := int64(0)
@@ -81,16 +101,17 @@ func (c *Collector) readBody(w http.ResponseWriter, r *http.Request) (*heldBody,
 	}
 	body := &heldBody{budget: c.budget}
 	if !c.budget.reserve(requestBytesMin + start) {
-		return nil, c.overloaded()
+		return nil, 0, c.overloaded()
 	}
 	body.reserved = requestBytesMin + start
 	body.bytes = make([]byte, 0, start)
 	fail := c.fill(body, http.MaxBytesReader(w, r.Body, c.cfg.BodyBytesMax), encoding)
 	if fail != nil {
+		read = len(body.bytes)
 		body.release()
-		return nil, fail
+		return nil, read, fail
 	}
-	return body, nil
+	return body, 0, nil
 }
 
 // fill reads src to its end.

@@ -86,6 +86,7 @@ func (c *Collector) collectCloudEvents(w http.ResponseWriter, r *http.Request) (
 // answer.
 func (c *Collector) keepBody(r *http.Request, body []byte, a *arrival, fail *failure) *failure {
 	if fail.code != string(event.CodeMalformed) {
+		c.noteTooLarge(r, len(body), fail)
 		return fail
 	}
 	problem := event.Problem{Code: event.CodeMalformed, Message: fail.message}

@@ -176,6 +176,7 @@ func (c *Collector) collect(w http.ResponseWriter, r *http.Request) (*outcome, *
 	arrival := c.arrivalOf(r, key)
 	if fail != nil {
 		if fail.code != string(event.CodeMalformed) {
+			c.noteTooLarge(r, len(body.bytes), fail)
 			return nil, fail
 		}
 		// A body that nobody can read is kept whole, so that its sender can be helped.

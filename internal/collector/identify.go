@@ -62,6 +62,11 @@ func (c *Collector) identityOf(r *http.Request, key *keys.Key, now time.Time) (*
 	if token == "" {
 		return nil, nil
 	}
+	return c.verify(token, by, now)
+}
+
+// verify checks one token.
+func (c *Collector) verify(token string, by *identity.Verifier, now time.Time) (*identity.Claims, error) {
 	id := verifying{by: by, token: sha256.Sum256([]byte(token))}
 	if known, ok := c.identities.good.Get(id); ok && now.Before(known.Expires) {
 		return &known, nil
@@ -120,17 +125,25 @@ func (c *Collector) checkClaim(d *draft, a *arrival) *event.Problem {
 		d.forged = true
 		return &event.Problem{Code: event.CodeForbiddenPartner, Pointer: pointer, Message: message}
 	}
+	says := a.identity
+	if d.signed != nil {
+		says = d.signed.claims
+		if d.signed.problem != "" {
+			d.forged = true
+			return &event.Problem{Code: event.CodeForbiddenPartner, Message: d.signed.problem}
+		}
+	}
 	switch {
-	case a.identity == nil && a.key.NeedsIdentity():
+	case says == nil && a.key.NeedsIdentity():
 		return refuse("missing", "", "this key takes events with a signed identity only")
-	case a.identity == nil:
+	case says == nil:
 		return nil
-	case e.PartnerID != "" && e.PartnerID != a.identity.Partner:
+	case e.PartnerID != "" && e.PartnerID != says.Partner:
 		return refuse("forged", "/partner_id", "is not the partner of the signed identity: leave partner_id out, or send the identity of this partner's user")
-	case e.UserID != "" && e.UserID != a.identity.User:
+	case e.UserID != "" && e.UserID != says.User:
 		return refuse("forged", "/user_id", "is not the user of the signed identity: leave user_id out, or send the identity of this user")
 	}
-	e.PartnerID, e.UserID = a.identity.Partner, a.identity.User
+	e.PartnerID, e.UserID = says.Partner, says.User
 	return nil
 }
 

@@ -123,12 +123,34 @@ func TestBodyLimits(t *testing.T) {
 				} else if e := r.refused(http.StatusRequestEntityTooLarge, "body_too_large"); !strings.Contains(e.Message, c.says) {
 					t.Errorf("message %q does not say %q", e.Message, c.says)
 				}
+				if n, sum := tooLargeOf(t, r, "srv"); (n == 1) != (c.says != "") || n > 0 && !chunked && sum < float64(len(c.body)) {
+					t.Errorf("%d counted with %v bytes", n, sum)
+				}
 				if got := r.c.budget.used.Load(); got != 0 {
 					t.Errorf("%d bytes stay reserved", got)
 				}
 			})
 		}
 	}
+}
+
+// tooLargeOf gives number and bytes of the requests of a key that were refused for
+// their size.
+func tooLargeOf(t *testing.T, r *rig, key string) (n uint64, sum float64) {
+	t.Helper()
+	families, err := r.reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if f.GetName() == "partnerpulse_collector_too_large_bytes" && m.GetLabel()[0].GetValue() == key {
+				n += m.GetHistogram().GetSampleCount()
+				sum += m.GetHistogram().GetSampleSum()
+			}
+		}
+	}
+	return n, sum
 }
 
 func TestBatchLimit(t *testing.T) {
@@ -146,6 +168,9 @@ func TestBatchLimit(t *testing.T) {
 		if e := r.refused(http.StatusRequestEntityTooLarge, "batch_too_large"); !strings.Contains(e.Message, "5 events") {
 			t.Errorf("message %q", e.Message)
 		}
+	}
+	if n, sum := tooLargeOf(t, r, "srv"); n != 3 || sum == 0 {
+		t.Errorf("%d counted with %v bytes", n, sum)
 	}
 	if len(r.log.msgs) != 0 {
 		t.Error("part of an over-long batch was published")

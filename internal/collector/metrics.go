@@ -12,6 +12,7 @@ type metrics struct {
 	accepted       *prometheus.CounterVec
 	rejected       *prometheus.CounterVec
 	bodyBytes      prometheus.Counter
+	tooLargeBytes  *prometheus.HistogramVec
 	publishSeconds prometheus.Histogram
 	publishErrors  prometheus.Counter
 }
@@ -39,6 +40,11 @@ func newMetrics(reg prometheus.Registerer, b *budget) *metrics {
 		bodyBytes: f.NewCounter(prometheus.CounterOpts{
 			Name: "partnerpulse_collector_body_bytes_total", Help: "Inflated bytes of request bodies.",
 		}),
+		tooLargeBytes: f.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "partnerpulse_collector_too_large_bytes",
+			Help:    "Requests answered 413, by key (empty: not known before the body is read): size of the body as announced, else as far as it was read. Nothing of them is kept.",
+			Buckets: prometheus.ExponentialBuckets(64<<10, 4, 8), // 64 KiB to 1 GiB
+		}, []string{"key_id"}),
 		publishSeconds: f.NewHistogram(prometheus.HistogramOpts{
 			Name: "partnerpulse_collector_publish_seconds", Help: "Waiting until a request's records are durable in Kafka or the spool.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 2, 16),

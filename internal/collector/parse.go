@@ -23,6 +23,7 @@ type draft struct {
 	original []byte         // the event's bytes; they belong to the request's body
 	problem  *event.Problem // the first one found while decoding
 	forged   bool           // it contradicts the signed identity, or lacks the required one
+	signed   *signed        // what the event itself says of who is signed in; nil: only the request does
 	ours     bool           // its custom type was given here, and so needs no permission
 }
 

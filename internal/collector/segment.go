@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -50,6 +49,7 @@ func (c *Collector) segmentRoutes() []route {
 		route{"/beacon/v1/batch", c.segmentCalls(segment.Batch)}, // RudderStack's browser SDK on leaving
 		route{"/v1/m", c.segmentMetrics},
 		route{"/v1/projects/{key}/settings", c.segmentSettings},
+		route{"/sourceConfig/", c.rudderConfig},
 	)
 }
 
@@ -83,9 +83,8 @@ func (c *Collector) segmentCalls(m segment.Method) http.HandlerFunc {
 func (c *Collector) collectSegment(w http.ResponseWriter, r *http.Request, m segment.Method) (*outcome, *failure) {
 	var key *keys.Key
 	var fail *failure
-	outside := hasKeyOutside(r)
-	if outside {
-		if key, fail = c.authenticate(w, r); fail != nil {
+	if hasKeyOutside(r) {
+		if key, fail = c.authenticateSDK(w, r); fail != nil {
 			return nil, fail
 		}
 	}
@@ -105,7 +104,7 @@ func (c *Collector) collectSegment(w http.ResponseWriter, r *http.Request, m seg
 		if calls.WriteKey != "" {
 			r.SetBasicAuth(calls.WriteKey, "")
 		}
-		if key, fail = c.authenticate(w, r); fail != nil {
+		if key, fail = c.authenticateSDK(w, r); fail != nil {
 			return nil, fail
 		}
 	}
@@ -122,7 +121,11 @@ func (c *Collector) collectSegment(w http.ResponseWriter, r *http.Request, m seg
 		return nil, c.overloaded()
 	}
 	body.reserved += calls.SharedBytes()
-	out := c.judgeSegment(calls, a)
+	read, fail := c.readSegment(r, calls, a)
+	if fail != nil {
+		return nil, fail
+	}
+	out := c.judgeSegment(read, a)
 	if fail := c.publish(r.Context(), out, a); fail != nil {
 		return nil, fail
 	}
@@ -132,9 +135,19 @@ func (c *Collector) collectSegment(w http.ResponseWriter, r *http.Request, m seg
 	return out, nil
 }
 
+// authenticateSDK finds the key. Without a signed identity beside the body the calls
+// are asked for one.
+func (c *Collector) authenticateSDK(w http.ResponseWriter, r *http.Request) (*keys.Key, *failure) {
+	if identityToken(r) != "" {
+		return c.authenticate(w, r)
+	}
+	return c.authenticateKey(w, r)
+}
+
 // keepMalformed keeps a body that nobody can read as one reject, without the key.
 func (c *Collector) keepMalformed(r *http.Request, body []byte, a *arrival, fail *failure) (*outcome, *failure) {
 	if fail.code != string(event.CodeMalformed) {
+		c.noteTooLarge(r, len(body), fail)
 		return nil, fail
 	}
 	secret, _, ok := r.BasicAuth()
@@ -205,7 +218,7 @@ func splitSegment(body []byte, m segment.Method, callsMax int) (*segment.Body, *
 
 // judgeSegment rewrites every call as events, which then go the way of all others.
 // What it says about a refused one is in terms of the call.
-func (c *Collector) judgeSegment(calls *segment.Body, a *arrival) *outcome {
+func (c *Collector) judgeSegment(calls []segmentCall, a *arrival) *outcome {
 	mapper := c.segment.mappers.For(a.key.Tenant)
 	env := segment.Env{ReceivedAt: a.at, Directory: a.key.Has(keys.Directory), AllowCustom: a.tenant.AllowCustom, NewID: uuid.NewString}
 	p := c.parsers.get()
@@ -215,16 +228,21 @@ func (c *Collector) judgeSegment(calls *segment.Body, a *arrival) *outcome {
 	}()
 	var drafts []draft
 	var from []int // the call of each draft
-	results := make([]segment.Result, len(calls.Calls))
-	for i := range calls.Calls {
-		call, problem := calls.Read(i)
-		if problem != nil {
-			drafts, from = append(drafts, draft{original: call.Original, problem: problem}), append(from, i)
+	results := make([]segment.Result, len(calls))
+	for i := range calls {
+		call := &calls[i]
+		if call.problem != nil {
+			drafts, from = append(drafts, draft{original: call.Original, problem: call.problem}), append(from, i)
 			continue
 		}
-		result := mapper.Map(call, env)
+		result := mapper.Map(call.Call, env)
 		results[i] = result
-		learnMember(a, result.Member)
+		if call.signed != nil {
+			a.identity = call.signed.claims
+		}
+		if call.signed == nil || call.signed.problem == "" {
+			learnMember(a, result.Member)
+		}
 		if result.Ignored {
 			c.segment.ignored.WithLabelValues(string(call.Method())).Inc()
 		}
@@ -233,7 +251,7 @@ func (c *Collector) judgeSegment(calls *segment.Body, a *arrival) *outcome {
 			made = make([]draft, 1)
 		}
 		for j := range made {
-			made[j].original = call.Original
+			made[j].original, made[j].signed = call.Original, call.signed
 			if result.Problem != nil {
 				made[j].problem = result.Problem
 			}
@@ -308,54 +326,4 @@ func (c *Collector) segmentMetrics(w http.ResponseWriter, r *http.Request) {
 	}
 	c.writeJSON(w, http.StatusOK, &segmentAnswer{Success: true})
 	c.metrics.requests.WithLabelValues(name, "200", "").Inc()
-}
-
-// segmentSettings tells Segment's browser SDK to send to us and nowhere else.
-func (c *Collector) segmentSettings(w http.ResponseWriter, r *http.Request) {
-	const name = "segment_settings"
-	switch r.Method {
-	case http.MethodGet, http.MethodHead:
-	case http.MethodOptions:
-		c.preflight(w, r, name)
-		return
-	default:
-		w.Header().Set("Allow", "GET, HEAD, OPTIONS")
-		c.refuse(w, name, &failure{http.StatusMethodNotAllowed, "method_not_allowed", "fetch the settings with GET", 0})
-		return
-	}
-	// A key in the address must be a browser's, as elsewhere.
-	asked := r.Clone(r.Context())
-	asked.Header.Del("Authorization")
-	asked.URL.RawQuery = url.Values{"key": {r.PathValue("key")}}.Encode()
-	key, fail := c.authenticate(w, asked)
-	if fail != nil {
-		c.refuse(w, name, fail)
-		return
-	}
-	protocol, host := c.publicAddress(r)
-	settings := map[string]any{
-		"integrations": map[string]any{"Segment.io": map[string]any{
-			"apiKey": key.Value, "apiHost": host + "/v1", "protocol": protocol,
-			"addBundledMetadata": true, "unbundledIntegrations": []string{}, "maybeBundledConfigIds": map[string]any{},
-			"versionSettings": map[string]any{"version": "4.4.7", "componentTypes": []string{"browser"}},
-		}},
-		"plan": map[string]any{}, "edgeFunction": map[string]any{}, "enabledMiddleware": map[string]any{}, "middlewareSettings": map[string]any{},
-		"metrics":              map[string]any{"sampleRate": 0, "host": host + "/v1", "protocol": protocol},
-		"analyticsNextEnabled": true, "legacyVideoPluginsEnabled": false, "remotePlugins": []any{},
-	}
-	w.Header().Set("Cache-Control", "private, max-age=300")
-	c.writeJSON(w, http.StatusOK, settings)
-	c.metrics.requests.WithLabelValues(name, "200", "").Inc()
-}
-
-// publicAddress is where browsers reach us: as configured, else as this one did.
-func (c *Collector) publicAddress(r *http.Request) (protocol, host string) {
-	if u, err := url.Parse(c.cfg.Segment.PublicURL); err == nil && u.Host != "" {
-		return u.Scheme, u.Host + strings.TrimSuffix(u.Path, "/")
-	}
-	protocol = "http"
-	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
-		protocol = "https"
-	}
-	return protocol, r.Host
 }

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"net/http"
 	"testing"
 
 	"partnerpulse/internal/eventschema"
@@ -40,7 +41,15 @@ func FuzzSegment(f *testing.F) {
 			return
 		}
 		a := arrivalWith(t, r.c, key)
-		out := r.c.judgeSegment(calls, a)
+		req, err := http.NewRequest(http.MethodPost, "/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, fail := r.c.readSegment(req, calls, a)
+		if fail != nil {
+			t.Fatalf("failure %+v", fail)
+		}
+		out := r.c.judgeSegment(read, a)
 		for _, e := range out.accepted {
 			if problems := set.CheckData(e.Type, e.Data); problems != nil {
 				t.Fatalf("accepted data breaks its schema: %v", problems)

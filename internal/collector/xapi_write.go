@@ -59,8 +59,10 @@ func (c *Collector) xapiWrite(call *xapiCall) (xapiAnswer, *failure) {
 	b.items, err = xapi.Split(body.bytes, c.cfg.BatchEventsMax)
 	switch {
 	case errors.Is(err, xapi.ErrTooMany):
-		return nil, &failure{http.StatusRequestEntityTooLarge, "batch_too_large",
+		fail := &failure{http.StatusRequestEntityTooLarge, "batch_too_large",
 			fmt.Sprintf("more than %d statements in one request: send them in several", c.cfg.BatchEventsMax), 0}
+		c.noteTooLarge(call.r, len(body.bytes), fail)
+		return nil, fail
 	case err != nil:
 		return nil, c.keepBody(call.r, body.bytes, b.arrival, notJSON(err, len(body.bytes)))
 	}

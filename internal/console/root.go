@@ -30,6 +30,8 @@ type Deps struct {
 	Store Store
 	// Explainer takes scores apart; nil: there are no explanations.
 	Explainer Explainer
+	Alerts    Alerts // nil leaves the API of the alerts out
+	Keys      Keys   // who may give commands about alerts
 }
 
 // Console answers the requests. It starts nothing and is safe for concurrent use.
@@ -107,6 +109,9 @@ func (c *Console) Handler() http.Handler {
 	if c.deps.Explainer != nil {
 		handle("GET /api/v1/partners/{id}/explanation", c.explanationAPI)
 		handle("GET /api/partners/{id}/explanation", c.explanationAPI)
+	}
+	if c.deps.Alerts != nil {
+		c.alertRoutes(handle)
 	}
 	if c.cfg.Demo {
 		c.portalRoutes(handle)

@@ -23,6 +23,7 @@ func (d *Detector) learn(s *State) {
 	s.Sessions = d.decay*s.Sessions + float64(oldest.Sessions)
 	s.Exposure = d.decay*s.Exposure + oldest.Exposure
 	s.ExposureSq = d.decay*d.decay*s.ExposureSq + oldest.Exposure
+	s.Squares = d.decay*s.Squares + oldest.Exposure*oldest.Exposure
 }
 
 // remember puts today into the guard. The day of the very first session is left
@@ -45,32 +46,54 @@ func (s *State) forgetBefore(first, newest Day) {
 	}
 }
 
-// rates gives λ̂ and the rate that is tested against, CautionSE standard errors
-// lower, both in sessions per average day. With weights w = δᵏ the variance of a
-// is Σw²e(λ + λ²/r), taking e² as e.
-func (d *Detector) rates(s *State) (estimate, tested float64) {
-	days := d.cfg.PriorDays + s.Exposure
-	estimate = (d.cfg.PriorSessions + s.Sessions) / days
-	perDay := estimate
-	if d.cfg.Dispersion > 0 {
-		perDay += estimate * estimate / d.cfg.Dispersion
+// rate estimates λ̂, its relative standard error, and the rate that is tested
+// against, CautionSE standard errors lower; rates are sessions per average day. With
+// weights w = δᵏ the variance of a is Σw²(eλ + e²λ²/r), and the prior counts as that
+// many days more. Σw²e² is taken as Σw²e times the mean exposure of a session's day,
+// Σwe² ÷ Σwe.
+func (d *Detector) rate(s *State, t *today) {
+	sessions, days := d.cfg.PriorSessions, d.cfg.PriorDays
+	if t.in.PriorDays > 0 && t.in.PriorSessions > 0 {
+		sessions, days = t.in.PriorSessions, t.in.PriorDays
 	}
-	se := math.Sqrt(perDay*s.ExposureSq) / days
-	return estimate, max(estimate-d.cfg.CautionSE*se, estimate/10)
+	information, squares := days+s.ExposureSq, days+s.Squares
+	days += s.Exposure
+	t.crowding = squares / days
+	t.estimate = (sessions + s.Sessions) / days
+	perDay := 1 / t.estimate // variance of a day's count ÷ rate²
+	if t.r > 0 {
+		perDay += t.crowding / t.r
+	}
+	t.spread = math.Sqrt(perDay*information) / days
+	t.tested = t.estimate * caution(d.cfg.CautionSE, t.spread)
+}
+
+// caution is the tested rate ÷ the estimate.
+func caution(se, spread float64) float64 { return max(1-se*spread, .1) }
+
+// dispersion is the r of a day, 0 for Poisson.
+func (d *Detector) dispersion(in Input) float64 {
+	switch {
+	case math.IsInf(in.Dispersion, 1):
+		return 0
+	case in.Dispersion > 0:
+		return in.Dispersion
+	}
+	return d.cfg.Dispersion
 }
 
 // arm decides whether the baseline suffices, with hysteresis. On becoming armed
 // the guard's days, which no test has seen, go through the bank, and the silence
 // so far is counted; else a partner that left early would be noticed late.
-func (d *Detector) arm(s *State, tested float64) {
+func (d *Detector) arm(s *State, t *today) {
 	switch {
 	case !s.Armed && s.Sessions >= d.cfg.BaselineSessionsMin && s.Exposure >= d.cfg.BaselineDaysMin:
 		s.Armed = true
 		oldest := s.Next - Day(len(s.Guard))
 		for i, past := range s.Guard {
-			d.stepBank(s, oldest+Day(i), past.Sessions, past.Exposure, tested)
+			d.stepBank(s, t, oldest+Day(i), past.Sessions, past.Exposure)
 		}
-		s.Ghost.S = d.silence(tested) * s.Ghost.Exposure
+		s.Ghost.S = silence(t.tested, t.r) * s.Ghost.Exposure
 	case s.Armed && s.Sessions < d.cfg.BaselineSessionsMin/2 && !s.firing():
 		s.Armed = false
 		s.resetBank()

@@ -33,12 +33,19 @@ var ErrConfig = errors.New("detection configuration is invalid")
 // Config holds the budget and the model of one detector. The zero value is not
 // usable; start from DefaultConfig.
 type Config struct {
-	// ARL0Days is the false-alarm budget: a healthy partner raises, on average, one
-	// false drop or ghosting alert in so many days. Range: 7 and more.
+	// AlertsPerManagerWeek is the false-alarm budget: how many false drop or ghosting
+	// alerts one channel manager may get in a week on average. Range: above 0.
+	AlertsPerManagerWeek float64 `json:"alerts_per_manager_week" yaml:"alerts_per_manager_week"`
+	// PartnersPerManager is how many partners one channel manager looks after.
+	PartnersPerManager float64 `json:"partners_per_manager" yaml:"partners_per_manager"`
+	// ARL0Days states the budget directly and overrides the two above: a healthy
+	// partner raises, on average, one false alert in so many days. 0 derives it, see
+	// Budget. Range: 0, or 7 and more.
 	ARL0Days float64 `json:"arl0_days" yaml:"arl0_days"`
-	// BankFactor is how many times rarer each detector of the bank fires than the
-	// whole bank may. 1 leaves the sharing out; the number of detectors (ratios + 1
-	// for ghosting) is Bonferroni's bound. Range: 1 and more.
+	// BankFactor is how many times rarer each detector of a bank that is not
+	// tabulated (other ratios than the default's) fires than the whole bank may. 1
+	// leaves the sharing out; the number of ratios is Bonferroni's bound. The default
+	// bank needs none: its joint chain knows what the members share. Range: 1 and more.
 	BankFactor float64 `json:"bank_factor" yaml:"bank_factor"`
 	// Thresholds is where h comes from.
 	Thresholds Form `json:"thresholds" yaml:"thresholds"`
@@ -60,8 +67,8 @@ type Config struct {
 	PriorSessions float64 `json:"prior_sessions" yaml:"prior_sessions"`
 	PriorDays     float64 `json:"prior_days" yaml:"prior_days"`
 	// CautionSE lowers the tested baseline by so many standard errors of its
-	// estimate, because an overestimated baseline looks like a drop for ever.
-	// Range: 0–3.
+	// estimate, because an overestimated baseline looks like a drop for ever. The
+	// thresholds of the default bank know of it. Range: 0–3.
 	CautionSE float64 `json:"caution_se" yaml:"caution_se"`
 	// WeekdayProfile weighs the days of the week, Sunday first as in time.Weekday.
 	// It is scaled to mean 1. A caller whose profile changes over time leaves it
@@ -93,7 +100,7 @@ type Config struct {
 // DefaultConfig gives the documented defaults.
 func DefaultConfig() Config {
 	return Config{
-		ARL0Days: 730, BankFactor: 2, Thresholds: FormExact,
+		AlertsPerManagerWeek: .5, PartnersPerManager: 52, BankFactor: 2, Thresholds: FormExact,
 		Ratios: []float64{.5, .1}, Dispersion: 8,
 		GuardDays: 14, HalfLifeDays: 90, PriorSessions: .5, PriorDays: 1, CautionSE: .25,
 		WeekdayProfile:      [7]float64{1, 1, 1, 1, 1, 1, 1},
@@ -113,7 +120,10 @@ func (c *Config) Validate() error {
 	within := func(name string, v, low, high float64) {
 		check(v >= low && v <= high, "%s %v is not in %v–%v", name, v, low, high)
 	}
-	within("arl0_days", c.ARL0Days, 7, 1e6)
+	within("alerts_per_manager_week", c.AlertsPerManagerWeek, 1e-6, 1e6)
+	within("partners_per_manager", c.PartnersPerManager, 1, 1e6)
+	check(c.ARL0Days >= 0, "arl0_days %v is neither 0 nor positive", c.ARL0Days)
+	within("the budget, days between false alerts of a partner,", c.Budget(), 7, 1e6)
 	within("bank_factor", c.BankFactor, 1, 100)
 	check(c.Thresholds == FormExact || c.Thresholds == FormLorden, "thresholds %q is neither exact nor lorden", c.Thresholds)
 	check(len(c.Ratios) > 0 && len(c.Ratios) <= RatiosMax, "ratios: %d given, 1–%d allowed", len(c.Ratios), RatiosMax)
@@ -143,6 +153,16 @@ func (c *Config) Validate() error {
 	within("resolve_days", c.ResolveDays, 2, 1e6)
 	within("critical_drop_pct", c.CriticalDropPct, 0, 100)
 	return errors.Join(errs...)
+}
+
+// Budget is the stated mean number of days between two false alerts of a healthy
+// partner, ARL₀: ARL0Days, or 7 · PartnersPerManager ÷ AlertsPerManagerWeek. The
+// days are those on which the partner has enough baseline to be watched.
+func (c *Config) Budget() float64 {
+	if c.ARL0Days != 0 {
+		return c.ARL0Days
+	}
+	return 7 * c.PartnersPerManager / c.AlertsPerManagerWeek
 }
 
 // Hash identifies the configuration: 16 hexadecimal digits, equal for equal

@@ -12,7 +12,10 @@ func TestConfigValidate(t *testing.T) {
 		t.Fatalf("the defaults: %v", err)
 	}
 	tests := map[string]func(*Config){
-		"no budget":           func(c *Config) { c.ARL0Days = 0 },
+		"no budget":           func(c *Config) { c.AlertsPerManagerWeek = 0 },
+		"no partners":         func(c *Config) { c.PartnersPerManager = 0 },
+		"tiny budget":         func(c *Config) { c.ARL0Days = 1 },
+		"negative budget":     func(c *Config) { c.ARL0Days = -730 },
 		"budget not a number": func(c *Config) { c.ARL0Days = math.NaN() },
 		"bank factor":         func(c *Config) { c.BankFactor = .5 },
 		"form":                func(c *Config) { c.Thresholds = "guess" },

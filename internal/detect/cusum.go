@@ -19,10 +19,6 @@ func increment(y int, mu, ratio, logRatio, r float64) float64 {
 // silence is −ln P(no session) on an average day at the rate mu, the limit ρ → 0
 // of increment for y = 0. In the Poisson limit it is μ, so that its sum is the
 // expected number of sessions missed.
-func (d *Detector) silence(mu float64) float64 {
-	return silence(mu, d.cfg.Dispersion)
-}
-
 func silence(mu, r float64) float64 {
 	if r == 0 {
 		return mu
@@ -54,10 +50,10 @@ func (c *Cusum) rate(otherwise float64) float64 {
 	return float64(c.Sessions) / c.Exposure
 }
 
-// stepBank moves every CUSUM of the bank by one day at the rate tested.
-func (d *Detector) stepBank(s *State, day Day, y int, exposure, tested float64) {
+// stepBank moves every CUSUM of the bank by one day at the rate that is tested today.
+func (d *Detector) stepBank(s *State, t *today, day Day, y int, exposure float64) {
 	for i := range s.Bank {
-		inc := increment(y, tested*exposure, d.cfg.Ratios[i], d.logRatio[i], d.cfg.Dispersion)
+		inc := increment(y, t.tested*exposure, d.cfg.Ratios[i], d.logRatio[i], t.r)
 		s.Bank[i].add(inc, day, y, exposure)
 	}
 }
@@ -70,25 +66,32 @@ func (s *State) resetBank() {
 
 // stepGhost counts the silence: a session ends it, a day without adds
 // −ln P(no session). Before the partner is armed only the exposure is kept.
-func (d *Detector) stepGhost(s *State, day Day, y int, exposure, tested float64) {
-	if y > 0 {
+func (d *Detector) stepGhost(s *State, t *today) {
+	if t.y > 0 {
 		s.Ghost = Cusum{}
 		return
 	}
 	if s.Ghost.Since == NoDay {
-		s.Ghost.Since = day
+		s.Ghost.Since = t.day
 	}
-	s.Ghost.Exposure += exposure
+	s.Ghost.Exposure += t.exposure
 	if s.Armed {
-		s.Ghost.S += d.silence(tested * exposure)
+		s.Ghost.S += silence(t.tested*t.exposure, t.r)
 	}
 }
 
 // stepRecovery moves the upward CUSUM of a firing rule: the likelihood ratio of
 // the baseline against ρ times it.
-func (d *Detector) stepRecovery(e *Episode, ratio int, day Day, y int, exposure, tested float64) {
-	e.Level.Sessions += y
-	e.Level.Exposure += exposure
-	inc := increment(y, tested*exposure, d.cfg.Ratios[ratio], d.logRatio[ratio], d.cfg.Dispersion)
-	e.Recovery.add(-inc, day, y, exposure)
+func (d *Detector) stepRecovery(e *Episode, ratio int, t *today) {
+	e.Level.Sessions += t.y
+	e.Level.Exposure += t.exposure
+	inc := increment(t.y, t.tested*t.exposure, d.cfg.Ratios[ratio], d.logRatio[ratio], t.r)
+	e.Recovery.add(-inc, t.day, t.y, t.exposure)
+}
+
+// Increment is the log-likelihood ratio, in nats, of the rate ratio·mu against mu for
+// y sessions on a day with mu expected and dispersion r (0: Poisson): what a CUSUM
+// of the bank adds for the day.
+func Increment(y int, mu, ratio, r float64) float64 {
+	return increment(y, mu, ratio, math.Log(ratio), r)
 }

@@ -3,6 +3,7 @@ package detect
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Detector steps states. It is immutable and safe for concurrent use.
@@ -13,11 +14,14 @@ type Detector struct {
 	logRatio   []float64
 	weekday    [7]float64
 	resolveAt  float64
+	arl0       float64     // days
+	limits     *bankLimits // of the tabulated bank; nil: thresholds
 	thresholds *Thresholds
 }
 
-// New checks cfg and prepares the thresholds: with FormExact this takes about
-// half a second of one core, so build one Detector and share it.
+// New checks cfg and prepares the thresholds. With FormExact this takes about a
+// tenth of a second of one core, and half a second for a bank that is not
+// tabulated, so build one Detector and share it.
 func New(cfg Config) (*Detector, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("checking detector: %w", err)
@@ -25,7 +29,7 @@ func New(cfg Config) (*Detector, error) {
 	cfg.Ratios = append([]float64(nil), cfg.Ratios...)
 	d := &Detector{
 		cfg: cfg, hash: cfg.Hash(), decay: math.Exp2(-1 / cfg.HalfLifeDays),
-		resolveAt: math.Log(cfg.ResolveDays),
+		resolveAt: math.Log(cfg.ResolveDays), arl0: cfg.Budget(),
 	}
 	total := 0.0
 	for _, w := range cfg.WeekdayProfile {
@@ -37,7 +41,12 @@ func New(cfg Config) (*Detector, error) {
 	for _, ratio := range cfg.Ratios {
 		d.logRatio = append(d.logRatio, math.Log(ratio))
 	}
-	d.thresholds = NewThresholds(cfg.Thresholds, cfg.Ratios, cfg.Dispersion, cfg.ARL0Days*cfg.BankFactor)
+	if cfg.Thresholds == FormExact && slices.Equal(cfg.Ratios, bankRatios[:]) {
+		limits, err := newBankLimits(d.arl0, cfg.CautionSE, d.resolveAt, cfg.HalfLifeDays)
+		d.limits = limits
+		return d, err
+	}
+	d.thresholds = NewThresholds(cfg.Thresholds, cfg.Ratios, cfg.Dispersion, d.arl0*cfg.BankFactor)
 	return d, nil
 }
 
@@ -63,6 +72,12 @@ type Input struct {
 	// nothing is expected and no statistic moves, but a session still shows that
 	// the partner lives.
 	Frozen bool
+	// Dispersion is the size r of the negative binomial on this day, as estimated for
+	// the tenant: +Inf is Poisson, 0 takes Config.Dispersion.
+	Dispersion float64
+	// PriorSessions and PriorDays are α₀ and β₀ on this day, as estimated for the
+	// partner's segment; PriorDays 0 takes those of Config.
+	PriorSessions, PriorDays float64
 	// Rebaseline says that somebody accepted the new level on this day: what fires
 	// ends as rebaselined, and the baseline restarts from the level since the change.
 	Rebaseline bool
@@ -84,11 +99,14 @@ type Observation struct {
 	BaselineRate float64 // λ̂ at the start of the day, sessions per average day
 	CurrentRate  float64 // sessions per average day since the estimated change; the baseline if none
 	Armed        bool    // enough baseline for a drop or ghosting
-	LastSeen     Day
-	SilentDays   int
-	Drop         RuleStatus
-	Ghosting     RuleStatus
-	Never        RuleStatus
+	// DetectablePct is the smallest drop, per cent, that is detected within 30 average
+	// days on average; 0 when not even a stop would be, or when not armed.
+	DetectablePct float64
+	LastSeen      Day
+	SilentDays    int
+	Drop          RuleStatus
+	Ghosting      RuleStatus
+	Never         RuleStatus
 	// Transitions of the day in the order ghosting, sessions_drop, never_activated.
 	Transitions []Transition
 }

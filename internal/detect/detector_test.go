@@ -78,7 +78,7 @@ func TestStoppedPartner(t *testing.T) {
 	if tr.Day != tr.FiringDay || tr.Day < first+Day(before)+2 || tr.Day > first+Day(before)+6 {
 		t.Errorf("fired on %v, want within a week after %v", tr.Day, first+Day(before))
 	}
-	if tr.Statistic < tr.Threshold || tr.ARL0Days != 730 {
+	if tr.Statistic < tr.Threshold || tr.ARL0Days != 728 {
 		t.Errorf("statistic %v, threshold %v, ARL₀ %v", tr.Statistic, tr.Threshold, tr.ARL0Days)
 	}
 	if math.Abs(tr.BaselineRate-2) > .1 || tr.CurrentRate != 0 || tr.DropPct != 100 || tr.DropPctHigh != 100 || tr.DropPctLow >= 100 {

@@ -31,5 +31,5 @@ func ExampleDetector_Run() {
 			}
 		}
 	}
-	// Output: 2026-08-04: ghosting firing since 2026-07-31, 8.6 of at least 7.1
+	// Output: 2026-08-04: ghosting firing since 2026-07-31, 8.6 of at least 7.5
 }

@@ -58,6 +58,29 @@ func TestDelayBoundGolden(t *testing.T) {
 	}
 }
 
+// The limit printed for μ = .3 as "≈ 3.4" is 3.48 on a fine lattice and 3.4 on the one
+// of k = 3/14 = .2143 for .2164, where it is the largest value that does not alarm (as
+// in spc): the run length is a step function of h whose steps lie where multiples of k
+// fall, so h is only as sharp as k. The delay, 62 days, does not depend on it.
+func TestLimitIsAsSharpAsTheLattice(t *testing.T) {
+	at := func(limit int, mean float64) float64 {
+		return chain{step: 3, unit: 14, limit: limit}.runLengths(poisson(mean))[0]
+	}
+	limit := 1
+	for at(limit, .3) < 730 {
+		limit++
+	}
+	if h := float64(limit-1) / 14 * math.Ln2; fmt.Sprintf("%.1f", h) != "3.4" {
+		t.Errorf("h = %v, want 3.4", h)
+	}
+	if delay := fmt.Sprintf("%.0f", at(limit, .15)); delay != "62" {
+		t.Errorf("delay %s, want 62", delay)
+	}
+	if got := ARL(3.40, .3, .5, 0, .3); math.Abs(got-664) > 10 {
+		t.Errorf("ARL₀ %v of h = 3.40 on a fine lattice, want about 664", got)
+	}
+}
+
 // A geometric chart has a closed form: a run of n empty days.
 func TestRunLengthOfSilence(t *testing.T) {
 	for _, mean := range []float64{.1, .5, 2} {

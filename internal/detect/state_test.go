@@ -18,10 +18,12 @@ func TestResumeRefuses(t *testing.T) {
 		return b
 	}
 	tests := map[string][]byte{
-		"not JSON":        []byte("{"),
+		"not base64":      []byte("{"),
+		"cut short":       spoil(func(*State) {})[:100],
+		"longer":          append(spoil(func(*State) {}), spoil(func(*State) {})...),
 		"empty":           nil,
 		"other version":   spoil(func(s *State) { s.Version++ }),
-		"other config":    spoil(func(s *State) { s.Config = "x" }),
+		"other config":    spoil(func(s *State) { s.Config = "0123456789abcdef" }),
 		"bank too short":  spoil(func(s *State) { s.Bank = s.Bank[:1] }),
 		"guard too long":  spoil(func(s *State) { s.Guard = append(s.Guard, Past{}, Past{}) }),
 		"ends too early":  spoil(func(s *State) { s.Next = s.First - 1 }),

@@ -12,29 +12,35 @@ type today struct {
 	y        int
 	exposure float64
 	in       Input
+	r        float64 // dispersion, 0: Poisson
 	estimate float64 // λ̂
+	crowding float64 // mean exposure of a session's day; 1 when all days are alike
+	spread   float64 // standard error of λ̂ ÷ λ̂
 	tested   float64 // λ̂ less the caution
 }
 
 // step takes s.Next in place. The order is part of the model: learn the day that
 // leaves the guard, test today against the baseline, then put today in the guard.
 func (d *Detector) step(s *State, in Input) Observation {
-	t := today{day: s.Next, y: max(in.Sessions, 0), in: in}
+	t := today{day: s.Next, y: max(in.Sessions, 0), in: in, r: d.dispersion(in)}
 	t.exposure = d.exposure(t.day, in)
 	d.learn(s)
-	t.estimate, t.tested = d.rates(s)
-	d.arm(s, t.tested)
+	d.rate(s, &t)
+	d.arm(s, &t)
 
 	known := s.LastSeen != NoDay
 	d.see(s, &t)
 	if s.Armed && !in.Frozen {
-		d.stepBank(s, t.day, t.y, t.exposure, t.tested)
+		d.stepBank(s, &t, t.day, t.y, t.exposure)
 	}
 
 	obs := Observation{
 		Day: t.day, Sessions: t.y, Expected: t.tested * t.exposure,
 		BaselineRate: t.estimate, CurrentRate: t.estimate, Armed: s.Armed,
 		LastSeen: s.LastSeen, SilentDays: s.SilentDays,
+	}
+	if s.Armed {
+		obs.DetectablePct = d.detectable(&t)
 	}
 	d.remember(s, t.y, t.exposure, known && !in.Frozen)
 	d.judgeGhosting(s, &t, &obs)
@@ -56,7 +62,7 @@ func (d *Detector) see(s *State, t *today) {
 		s.SilentDays++
 	}
 	if s.LastSeen != NoDay && (t.y > 0 || !t.in.Frozen) {
-		d.stepGhost(s, t.day, t.y, t.exposure, t.tested)
+		d.stepGhost(s, t)
 	}
 }
 
@@ -64,12 +70,12 @@ func (d *Detector) see(s *State, t *today) {
 func (d *Detector) judgeGhosting(s *State, t *today, obs *Observation) {
 	threshold := math.Inf(1)
 	if s.Armed {
-		threshold = d.thresholds.Ghosting(t.tested)
+		threshold = d.ghostLimit(t)
 	}
 	e := &s.Quiet
 	if e.Status == StatusFiring {
 		if !t.in.Frozen {
-			d.stepRecovery(e, len(d.cfg.Ratios)-1, t.day, t.y, t.exposure, t.tested)
+			d.stepRecovery(e, len(d.cfg.Ratios)-1, t)
 		}
 		obs.CurrentRate = e.Level.rate(t.estimate)
 		if e.Recovery.S >= d.resolveAt {
@@ -91,7 +97,7 @@ func (d *Detector) judgeDrop(s *State, t *today, obs *Observation) {
 		if !s.Armed {
 			break
 		}
-		h := d.thresholds.At(i, t.tested)
+		h := d.limit(i, t)
 		if i == 0 || s.Bank[i].S/h > s.Bank[best].S/threshold {
 			best, threshold = i, h
 		}
@@ -99,7 +105,7 @@ func (d *Detector) judgeDrop(s *State, t *today, obs *Observation) {
 	member, e := s.Bank[best], &s.Drop
 	if e.Status == StatusFiring {
 		if !t.in.Frozen {
-			d.stepRecovery(e, 0, t.day, t.y, t.exposure, t.tested)
+			d.stepRecovery(e, 0, t)
 		}
 		if s.Quiet.Status != StatusFiring {
 			obs.CurrentRate = e.Level.rate(t.estimate)
@@ -169,14 +175,14 @@ func (d *Detector) move(e *Episode, t *today, obs *Observation, tr Transition, l
 }
 
 // resolve ends an episode whose recovery is confirmed. The CUSUMs restart from
-// zero, and the days before the recovery stay out of the baseline.
+// zero. The guard's days stay out of the baseline, those of the drop because they
+// are not normal, those of the recovery because they were chosen for being high.
 func (d *Detector) resolve(s *State, e *Episode, t *today, obs *Observation, rule Rule, ratio float64) {
-	since := e.Recovery.Since
 	tr := Transition{Rule: rule, Statistic: e.Recovery.S, Threshold: d.resolveAt, Ratio: ratio}
 	d.close(e, t, obs, rule, StatusResolved, tr)
 	if !s.firing() {
 		s.resetBank()
-		s.forgetBefore(since, t.day)
+		s.forgetBefore(t.day+1, t.day)
 	}
 }
 
@@ -215,7 +221,8 @@ func (d *Detector) rebaseline(s *State, t *today, obs *Observation) {
 		d.close(x.e, t, obs, x.rule, StatusRebaselined, tr)
 		x.status.Status = StatusOK
 	}
-	s.Sessions, s.Exposure, s.ExposureSq = float64(level.Sessions), level.Exposure, level.Exposure
+	s.Sessions, s.Exposure = float64(level.Sessions), level.Exposure
+	s.ExposureSq, s.Squares = level.Exposure, level.Exposure
 	s.Armed = false
 	s.resetBank()
 	s.Ghost.S = 0
@@ -231,7 +238,7 @@ func (d *Detector) describe(tr *Transition, t *today, level Cusum) {
 		tr.CurrentRate = level.rate(0)
 		return
 	}
-	tr.ARL0Days = d.cfg.ARL0Days
+	tr.ARL0Days = d.arl0
 	tr.BaselineRate = t.estimate
 	tr.CurrentRate = level.rate(t.estimate)
 	drop := func(rate float64) float64 {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -108,10 +109,38 @@ func TestXAPIAndCloudEventsClientsReachClickHouse(t *testing.T) {
 	}](t, xapiModules, filepath.Join(xapiScripts, "tincan.cjs"), environ...)
 	wantTinCan(want, tincan.Sent, tincan.Voiding)
 	s.expect(t, "xapi", want)
+	s.awaitTraining(t, map[string]training{"p-0001": {Passed: 2, Progressed: 2}, "p-0007": {Started: 1, Failed: 1}})
 
 	run[struct{}](t, cloudModules, filepath.Join(cloudScripts, "send.cjs"), environ...)
 	s.expect(t, "cloudevents", wantCloudEvents())
 	s.stop()
+}
+
+// training is what the rollups count of a partner's training.
+type training struct{ Completed, Passed, Progressed, Started, Failed int64 }
+
+// awaitTraining waits for the rollups: what is voided is not in them.
+func (s *stack) awaitTraining(t *testing.T, want map[string]training) {
+	t.Helper()
+	await(t, time.Minute, "the rollups without what is voided", func() error {
+		rows, err := query[struct {
+			Partner string
+			training
+		}](s, `SELECT partner_id AS Partner, toInt64(sum(training_completed)) AS Completed, toInt64(sum(training_passed)) AS Passed,
+			toInt64(sum(training_progressed)) AS Progressed, toInt64(sum(training_started)) AS Started, toInt64(sum(training_failed)) AS Failed
+			FROM partner_daily FINAL WHERE tenant = 'demo' AND partner_id IN ('p-0001', 'p-0007') GROUP BY partner_id`)
+		if err != nil {
+			return err
+		}
+		got := map[string]training{}
+		for _, r := range rows {
+			got[r.Partner] = r.training
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			return errors.New(diff)
+		}
+		return nil
+	})
 }
 
 // run runs a client's script and decodes what it prints.

@@ -9,6 +9,7 @@ import (
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/enrich"
 	"partnerpulse/internal/event"
+	"partnerpulse/internal/forgotten"
 	"partnerpulse/internal/kafkabus"
 )
 
@@ -36,6 +37,9 @@ type batch struct {
 	bytes   int64
 	oldest  time.Time // receipt of the oldest event; zero without rows
 
+	list      *forgotten.List      // that the first record was held against
+	forgotten []forgotten.EventKey // what must not be stored
+
 	dirtyColumns dirtyColumns
 }
 
@@ -53,6 +57,7 @@ func (b *batch) reset() {
 	clear(b.dirty)
 	clear(b.offsets)
 	b.bytes, b.oldest = 0, time.Time{}
+	b.list, b.forgotten = nil, b.forgotten[:0]
 }
 
 // isEmpty tells that there is nothing to commit.
@@ -64,15 +69,26 @@ type decoder struct {
 	extractor *enrich.Extractor
 	event     event.Event     // the one at hand
 	enriched  enrich.Enriched // of its row
+	guard     Guard
+	list      *forgotten.List // of the fetched batch at hand
+	days      int             // that are accepted; 0: all
+	oldest    time.Time       // day that is accepted just now; zero: every day
 }
 
-func newDecoder(chain *enrich.Chain) *decoder {
-	return &decoder{worker: chain.Worker(), extractor: enrich.NewExtractor()}
+func newDecoder(chain *enrich.Chain, guard Guard, days int) *decoder {
+	return &decoder{worker: chain.Worker(), extractor: enrich.NewExtractor(), guard: guard, days: days}
 }
 
 // add takes all records of a fetched batch into b. What cannot be decoded or
 // stored joins the refused ones.
 func (d *decoder) add(b *batch, in kafkabus.Batch) {
+	if d.days > 0 {
+		d.oldest = dayOf(time.Now()).AddDate(0, 0, -d.days)
+	}
+	d.list = d.guard.List()
+	if b.isEmpty() {
+		b.list = d.list
+	}
 	b.fetched = append(b.fetched, in)
 	b.bytes += in.Bytes
 	d.worker.Refresh()
@@ -98,8 +114,15 @@ func (d *decoder) row(b *batch, record *kafkabus.Record) *event.Problem {
 	if err := event.DecodeCloudEvent(record.Value, e); err != nil {
 		return &event.Problem{Code: event.CodeUndecodable, Message: err.Error()}
 	}
+	if d.list.Holds(e) {
+		b.forget(e)
+		return nil
+	}
 	if y := e.Time.Year(); y > dayYearMax {
 		return &event.Problem{Code: event.CodeUnstorable, Pointer: "/time", Message: fmt.Sprintf("year %d is after %d", y, dayYearMax)}
+	}
+	if e.Time.Before(d.oldest) {
+		return &event.Problem{Code: event.CodeTooOld, Pointer: "/time", Message: fmt.Sprintf("the day is older than %d days: what is stored of such days is about to expire (retention.events_days)", d.days)}
 	}
 	if y := e.ReceivedAt.Year(); y < receivedYearMin || y > receivedYearMax {
 		return &event.Problem{Code: event.CodeUnstorable, Pointer: "/receivedat", Message: fmt.Sprintf("year %d is outside %d–%d", y, receivedYearMin, receivedYearMax)}

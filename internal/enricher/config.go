@@ -27,6 +27,9 @@ type Config struct {
 	RetryMax time.Duration `yaml:"retry_max"`
 	// AgentCacheSize is how many user agents are remembered. Default 10,000.
 	AgentCacheSize int `yaml:"agent_cache_size"`
+	// AcceptedDays is how old an event's day may be when it is stored; older ones
+	// would make days be computed again that have begun to expire. 0: any.
+	AcceptedDays int `yaml:"-"`
 }
 
 // DefaultConfig gives the defaults.
@@ -77,4 +80,5 @@ type Deps struct {
 	Store     Store         // with the tables events and dirty_days
 	Publisher Publisher     // of kafkabus.TopicRejects
 	Chain     *enrich.Chain // nil: enrich.Default
+	Guard     Guard         // nil: nobody is forgotten
 }

@@ -35,7 +35,7 @@ func enrichedTextNames() [enrichedTextCount]string {
 
 // enrichedColumns are the columns of events that only the enrichment fills.
 type enrichedColumns struct {
-	text         [enrichedTextCount][]string
+	text         [enrichedTextCount]chstore.Texts
 	isDatacentre []bool
 	clockSkewMS  []int64
 }
@@ -50,7 +50,7 @@ func (c *enrichedColumns) append(r *enrich.Enriched) {
 		textContentTitle: r.Content.Title, textDirectoryKind: r.Content.Kind,
 	}
 	for i := range text {
-		c.text[i] = append(c.text[i], text[i])
+		c.text[i].Append(text[i])
 	}
 	c.isDatacentre = append(c.isDatacentre, r.IsDatacentre)
 	c.clockSkewMS = append(c.clockSkewMS, r.ClockSkewMS)
@@ -59,7 +59,7 @@ func (c *enrichedColumns) append(r *enrich.Enriched) {
 // list adds the rows [low, high) to out.
 func (c *enrichedColumns) list(out []chstore.Column, low, high int) []chstore.Column {
 	for i, name := range enrichedTextNames() {
-		out = append(out, chstore.Column{Name: name, Values: c.text[i][low:high]})
+		out = append(out, chstore.Column{Name: name, Values: c.text[i].Range(low, high)})
 	}
 	return append(out,
 		chstore.Column{Name: "is_datacentre", Values: c.isDatacentre[low:high]},
@@ -68,7 +68,7 @@ func (c *enrichedColumns) list(out []chstore.Column, low, high int) []chstore.Co
 
 func (c *enrichedColumns) reset() {
 	for i := range c.text {
-		c.text[i] = empty(c.text[i])
+		c.text[i].Reset()
 	}
 	c.isDatacentre, c.clockSkewMS = empty(c.isDatacentre), empty(c.clockSkewMS)
 }

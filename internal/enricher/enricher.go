@@ -26,6 +26,9 @@ type Enricher struct {
 // New makes an enricher; Run starts it.
 func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) *Enricher {
 	cfg = cfg.withDefaults()
+	if deps.Guard == nil {
+		deps.Guard = noGuard{}
+	}
 	if deps.Chain == nil {
 		deps.Chain = enrich.Default()
 	}
@@ -42,6 +45,9 @@ func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) *Enr
 // Run works until ctx ends, then flushes and commits what was read, within the
 // source's bound, and returns nil. It fails only when the source does.
 func (e *Enricher) Run(ctx context.Context) error {
+	if err := e.readForgotten(ctx); err != nil {
+		return nil //nolint:nilerr // only the end of ctx ends it
+	}
 	if err := e.deps.Source.Run(ctx, e.consume); err != nil {
 		return fmt.Errorf("enriching: %w", err)
 	}
@@ -83,7 +89,7 @@ func (e *Enricher) consume(ctx context.Context, g kafkabus.Generation) error {
 // returns when the generation has ended, dropping what it holds, or after
 // handing over everything when fetching has ended.
 func (e *Enricher) fill(ctx context.Context, g kafkabus.Generation, full chan<- *batch) {
-	d := newDecoder(e.chain)
+	d := newDecoder(e.chain, e.deps.Guard, e.cfg.AcceptedDays)
 	age := time.NewTimer(e.cfg.FlushAgeMax)
 	defer age.Stop()
 	b := <-e.free

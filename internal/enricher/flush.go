@@ -39,6 +39,9 @@ func (e *flusher) flush(ctx context.Context, b *batch) error {
 		return err
 	}
 	fault.Point(fault.EnricherInserted)
+	if err := e.keepForgotten(ctx, b); err != nil {
+		return err
+	}
 	if err := e.markDirty(ctx, b); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ type metrics struct {
 	dropped    prometheus.Counter
 	commits    *prometheus.CounterVec
 	dirtyKeys  prometheus.Counter
+	forgotten  prometheus.Counter
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -38,7 +39,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.05, 2, 18),
 		}),
 		retries: f.NewCounterVec(prometheus.CounterOpts{
-			Name: prefix + "retries_total", Help: "Failed attempts that were repeated, by stage (events, dirty_days, rejects).",
+			Name: prefix + "retries_total", Help: "Failed attempts that were repeated, by stage (events, forgotten, dirty_days, rejects).",
 		}, []string{"stage"}),
 		rejects: f.NewCounterVec(prometheus.CounterOpts{
 			Name: prefix + "rejects_total", Help: "Records published to the rejects topic, by code.",
@@ -49,6 +50,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		commits: f.NewCounterVec(prometheus.CounterOpts{
 			Name: prefix + "commits_total", Help: "Offset commits by result (ok, ended, failed).",
 		}, []string{"result"}),
+		forgotten: f.NewCounter(prometheus.CounterOpts{
+			Name: prefix + "forgotten_total", Help: "Records of erased users and partners that were not stored.",
+		}),
 		dirtyKeys: f.NewCounter(prometheus.CounterOpts{
 			Name: prefix + "dirty_keys_total", Help: "Marks written: (tenant, partner, day) keys whose events changed.",
 		}),

@@ -9,6 +9,7 @@ import (
 
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/event"
+	"partnerpulse/internal/forgotten"
 	"partnerpulse/internal/kafkabus"
 )
 
@@ -19,18 +20,26 @@ const stageRejects = "rejects"
 type rejectBatch struct {
 	rows       rejectRows
 	unreadable int
+	forgotten  int              // not taken
+	list       *forgotten.List  // that the first record was held against
 	offsets    kafkabus.Offsets // done and not yet committed, also of batches before
 	fetched    []kafkabus.Batch // to release
 	bytes      int64
 }
 
 // add takes all records of a fetched batch.
-func (b *rejectBatch) add(in kafkabus.Batch) {
+func (b *rejectBatch) add(in kafkabus.Batch, list *forgotten.List) {
+	if len(b.fetched) == 0 {
+		b.list = list
+	}
 	b.fetched = append(b.fetched, in)
 	b.bytes += in.Bytes
 	for i := range in.Records {
 		record := &in.Records[i]
-		if !b.rows.append(record) {
+		switch {
+		case b.isForgotten(record):
+			b.forgotten++
+		case !b.rows.append(record):
 			b.unreadable++
 		}
 		b.offsets[kafkabus.TopicPartition{Topic: record.Topic, Partition: record.Partition}] = record.Offset + 1
@@ -43,6 +52,7 @@ func (b *rejectBatch) reset() {
 		b.fetched[i].Release()
 	}
 	b.fetched, b.rows, b.unreadable, b.bytes = empty(b.fetched), rejectRows{}, 0, 0
+	b.forgotten, b.list = 0, nil
 }
 
 // rejectRows are rows of the table rejects, by column.

@@ -20,6 +20,7 @@ const tableRejects = "rejects"
 type RejectsDeps struct {
 	Source Source // of kafkabus.TopicRejects
 	Store  Store  // with the table rejects
+	Guard  Guard  // nil: nobody is forgotten
 }
 
 // Rejects moves refused events from Kafka to ClickHouse, where people and
@@ -37,12 +38,15 @@ type Rejects struct {
 // NewRejects makes one; Run starts it. Of cfg the limits of a batch and the pauses
 // between retries count.
 func NewRejects(cfg Config, deps RejectsDeps, log *zap.Logger, reg prometheus.Registerer) *Rejects {
+	if deps.Guard == nil {
+		deps.Guard = noGuard{}
+	}
 	f := promauto.With(reg)
 	const prefix = "partnerpulse_rejects_"
 	return &Rejects{
 		cfg: cfg.withDefaults(), deps: deps, log: log,
 		rows: f.NewCounterVec(prometheus.CounterOpts{
-			Name: prefix + "rows_total", Help: "Rejects stored, copies included, by result (ok, unreadable: kept as they are).",
+			Name: prefix + "rows_total", Help: "Rejects stored, copies included, by result (ok, unreadable: kept as they are, forgotten: not stored).",
 		}, []string{"result"}),
 		commits: f.NewCounterVec(prometheus.CounterOpts{
 			Name: prefix + "commits_total", Help: "Offset commits by result (ok, ended, failed).",
@@ -56,6 +60,10 @@ func NewRejects(cfg Config, deps RejectsDeps, log *zap.Logger, reg prometheus.Re
 // Run works until ctx ends, then stores and commits what was read, within the
 // source's bound, and returns nil. It fails only when the source does.
 func (r *Rejects) Run(ctx context.Context) error {
+	again := retrier{cfg: r.cfg, log: r.log, retries: r.retries}
+	if err := again.retry(ctx, "forgotten", func() error { return r.deps.Guard.Refresh(ctx) }); err != nil {
+		return nil //nolint:nilerr // only the end of ctx ends it
+	}
 	if err := r.deps.Source.Run(ctx, r.consume); err != nil {
 		return fmt.Errorf("storing rejects: %w", err)
 	}
@@ -81,7 +89,7 @@ func (r *Rejects) consume(ctx context.Context, g kafkabus.Generation) error {
 			if len(b.fetched) == 0 {
 				age.Reset(r.cfg.FlushAgeMax)
 			}
-			b.add(in)
+			b.add(in, r.deps.Guard.List())
 			due = b.rows.len() >= r.cfg.FlushRowsMax || b.bytes >= r.cfg.FlushBytesMax
 		case <-age.C:
 			due = true
@@ -106,7 +114,7 @@ func (r *Rejects) flush(ctx context.Context, g kafkabus.Generation, b *rejectBat
 		if err := r.deps.Store.InsertColumns(ctx, tableRejects, b.rows.list()); err != nil {
 			return fmt.Errorf("inserting %d rejects: %w", b.rows.len(), err)
 		}
-		return nil
+		return r.keepForgotten(ctx, b)
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -114,6 +122,7 @@ func (r *Rejects) flush(ctx context.Context, g kafkabus.Generation, b *rejectBat
 		}
 		return err
 	}
+	r.rows.WithLabelValues("forgotten").Add(float64(b.forgotten))
 	r.rows.WithLabelValues("unreadable").Add(float64(b.unreadable))
 	r.rows.WithLabelValues("ok").Add(float64(b.rows.len() - b.unreadable))
 	r.commit(g, b)

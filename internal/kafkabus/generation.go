@@ -241,3 +241,15 @@ func (g *generation) forgetMetrics() {
 	}
 	g.consumer.metrics.inFlight.WithLabelValues(g.consumer.cfg.Group).Set(0)
 }
+
+// Assigned lists the partitions of the generation, in no order. It is not part of
+// Generation: few handlers need to know.
+func (g *generation) Assigned() []TopicPartition {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := make([]TopicPartition, 0, len(g.partitions))
+	for tp := range g.partitions {
+		out = append(out, tp)
+	}
+	return out
+}

@@ -35,8 +35,8 @@ type batchEncoder struct {
 }
 
 func newBatchEncoder() (*batchEncoder, error) {
-	// kafka-go's level is the same.
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderCRC(false))
+	// The next level makes the topic 2 to 4 % smaller for half as much time again.
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false))
 	if err != nil {
 		return nil, fmt.Errorf("making a zstd encoder: %w", err)
 	}

@@ -35,6 +35,7 @@ const (
 	Write     Scope = "write"     // send events
 	Backfill  Scope = "backfill"  // send events older than the tenant's late limit; server keys only
 	Directory Scope = "directory" // describe partners, users, content and courses; server keys only
+	Alerts    Scope = "alerts"    // acknowledge, snooze and rebaseline alerts; server keys only
 )
 
 // Prefixes of generated keys, so that people and secret scanners recognise them.
@@ -184,7 +185,7 @@ func (k *Key) Validate() error {
 		return fmt.Errorf("key %s: %w", k.ID, err)
 	}
 	for _, s := range k.Scopes {
-		if s != Write && s != Backfill && s != Directory {
+		if s != Write && s != Backfill && s != Directory && s != Alerts {
 			return fmt.Errorf("key %s: unknown scope %q", k.ID, s)
 		}
 		if k.Kind == Browser && s != Write {

@@ -33,6 +33,7 @@ const (
 	skipTruncated  = "truncated"  // only its first part is kept
 	skipUnreadable = "unreadable" // not a JSON object: no collector will ever take it
 	skipDuplicate  = "duplicate"  // the same bytes were sent in this run
+	skipForgotten  = "forgotten"  // it names somebody who was erased
 )
 
 // item is one event to send.

@@ -37,6 +37,9 @@ type Deps struct {
 	Store     Store
 	Transport http.RoundTripper // nil: the usual one
 	Progress  func(Progress)    // nil: nobody looks
+	// Forgotten gives what tells whether a refused event names somebody who was erased
+	// since; nil: nobody was.
+	Forgotten func(ctx context.Context) (func(tenant, text string, rejectedAt time.Time) bool, error)
 }
 
 // Replay sends rejects again.
@@ -103,6 +106,11 @@ func (r *Replay) Run(ctx context.Context) (*Report, error) {
 		total += counts[i].Rejects
 	}
 	s := &sending{Replay: r, report: report, seen: map[[16]byte]struct{}{}, total: total}
+	if r.deps.Forgotten != nil {
+		if s.forgotten, err = r.deps.Forgotten(ctx); err != nil {
+			return report, fmt.Errorf("reading who was erased: %w", err)
+		}
+	}
 	err = s.pages(ctx)
 	s.tell(true)
 	if err == nil && report.Refused[string(event.CodeTooOld)] > 0 {

@@ -25,6 +25,8 @@ type sending struct {
 	report *Report
 	seen   map[[16]byte]struct{} // digests of what was sent
 	total  uint64
+	// forgotten tells what names somebody who was erased; nil: nobody was.
+	forgotten func(tenant, text string, rejectedAt time.Time) bool
 }
 
 // page sends the rejects of one page, each way in the order of arrival.
@@ -33,6 +35,9 @@ func (s *sending) page(ctx context.Context, rows []row) error {
 	sizes := map[way]int{}
 	for i := range rows {
 		w, body, skip := rows[i].prepare()
+		if s.forgotten != nil && s.forgotten(rows[i].Tenant, rows[i].Original+" "+rows[i].Message, rows[i].RejectedAt) {
+			skip = skipForgotten
+		}
 		if skip == "" && !s.isNew(w, body) {
 			skip = skipDuplicate
 		}

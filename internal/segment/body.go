@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -164,11 +165,13 @@ type Call struct {
 	// Original is what is kept of a refused call: its bytes as sent, without the
 	// write key, which may be secret, and with what it took from its address and its
 	// batch (type, context, integrations, sentAt), so that it can be sent again alone.
+	// Of an import it has "import": true: its times are final, wherever it is sent to.
 	Original []byte
 
 	method   Method
 	isImport bool
 	members  object
+	identity string
 
 	context, properties, traits object // of members, read once
 }
@@ -195,6 +198,9 @@ func (b *Body) Read(i int) (*Call, *event.Problem) {
 		c.method = b.method
 	}
 	whole := members.without("writeKey")
+	if b.method.HasCalls() && isMarkedImport(members) {
+		c.isImport, whole = true, whole.without(importMark)
+	}
 	if !b.method.HasCalls() && members.text("type") != string(b.method) {
 		whole = append(object{{"type", str(string(b.method))}}, whole.without("type")...)
 	}
@@ -203,11 +209,21 @@ func (b *Body) Read(i int) (*Call, *event.Problem) {
 	}
 	c.members = whole
 	c.context, c.properties, c.traits = whole.object("context"), whole.object("properties"), whole.object("traits")
-	if !sameMembers(whole, members) {
-		c.Original = whole.append(make([]byte, 0, len(raw)+64))
+	kept := whole
+	if c.isImport {
+		kept = append(slices.Clip(whole), member{importMark, jsontext.Value("true")})
 	}
+	if !sameMembers(kept, members) {
+		c.Original = kept.append(make([]byte, 0, len(raw)+64))
+	}
+	c.takeIdentity()
 	return c, nil
 }
+
+// importMark tells, in what is kept of a refused call, that it came as an import.
+const importMark = "import"
+
+func isMarkedImport(members object) bool { return string(members.get(importMark)) == "true" }
 
 // share gives a call what it lacks of the batch's own fields.
 func (b *Body) share(call object) object {

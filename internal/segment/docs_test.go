@@ -27,7 +27,7 @@ func TestDocsHaveTheDefaults(t *testing.T) {
 	text := string(b)
 	for name, table := range map[string]string{
 		"names": namesTable(), "fields": fieldsTable(), "partner": "`" + strings.Join(defaultPartnerFrom(), "`, `") + "`\n",
-		"traits": "`" + strings.Join(defaultDropTraits(), "`, `") + "`\n",
+		"identity": identityPlaces(), "traits": "`" + strings.Join(defaultDropTraits(), "`, `") + "`\n",
 	} {
 		start, end := "<!-- "+name+" -->\n", "<!-- end of "+name+" -->"
 		before, rest, found := strings.Cut(text, start)
@@ -45,6 +45,15 @@ func TestDocsHaveTheDefaults(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// identityPlaces lists where a call may carry a signed identity.
+func identityPlaces() string {
+	var places []string
+	for _, path := range identityPaths() {
+		places = append(places, "`"+strings.Join(path, ".")+"`")
+	}
+	return strings.Join(places, ", ") + "\n"
 }
 
 // TestDocsHaveAWorkingExample: the configuration that the documentation shows is one.

@@ -215,7 +215,7 @@ func (m *Mapper) group(c *Call, env Env) Result {
 func (m *Mapper) kept(traits object) object {
 	var out object
 	for _, t := range traits {
-		if !m.dropTraits[normal(t.name)] {
+		if t.name != IdentityField && !m.dropTraits[normal(t.name)] {
 			out = append(out, t)
 		}
 	}

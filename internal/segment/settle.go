@@ -18,7 +18,11 @@ func Settle(original []byte, receivedAt time.Time, eventID string) ([]byte, erro
 	if members == nil {
 		return nil, fmt.Errorf("reading a call: %w", ErrNotObject)
 	}
-	c := &Call{members: members}
+	isImport := isMarkedImport(members)
+	if isImport {
+		members = members.without(importMark)
+	}
+	c := &Call{members: members, isImport: isImport}
 	id := c.id(Env{NewID: func() string {
 		if eventID != "" {
 			return eventID

@@ -68,6 +68,56 @@ func TestASettledCallIsTheSameEventWhenItComesAgain(t *testing.T) {
 	}
 }
 
+// TestWhatIsKeptOfAnImportSaysSo: sent again with a batch, by hand or settled, it is the
+// event that it was, though its sender's clock seemed wrong.
+func TestWhatIsKeptOfAnImportSaysSo(t *testing.T) {
+	at := time.Date(2026, 11, 3, 9, 15, 0, 0, time.UTC)
+	for name, call := range map[string]string{
+		"with id":    `{"type":"track","event":"Thing Done","userId":"u","messageId":"m","timestamp":"2026-01-02T03:04:05Z","sentAt":"2026-01-02T03:05:00Z"}`,
+		"without id": `{"type":"track","event":"Thing Done","userId":"u","timestamp":"2026-01-02T03:04:05Z","sentAt":"2026-01-02T03:05:00Z"}`,
+	} {
+		body, err := segment.Split([]byte(`{"batch":[`+call+`]}`), segment.Import, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, problem := body.Read(0)
+		if problem != nil || string(c.Original) != call[:len(call)-1]+`,"import":true}` {
+			t.Fatalf("%s: kept %s (%v)", name, c.Original, problem)
+		}
+		id, when := mapped(t, c.Original, at, "none")
+		if when != "2026-01-02T03:04:05.000Z" {
+			t.Errorf("%s: by hand at %s", name, when)
+		}
+		settled, err := segment.Settle(c.Original, at, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if againID, again := mapped(t, settled, at.AddDate(0, 0, 3), "none"); againID != id || again != when {
+			t.Errorf("%s: %s at %s became %s at %s", name, id, when, againID, again)
+		}
+		// The same call, not as an import, is corrected: the mark makes the difference.
+		if _, corrected := mapped(t, []byte(call), at, "none"); corrected == when {
+			t.Errorf("%s: not corrected: %s", name, corrected)
+		}
+		imported, err := segment.Split([]byte(`{"batch":[`+call+`]}`), segment.Import, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _ := imported.Read(0)
+		mappers, err := segment.New(segment.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		result := mappers.For("demo").Map(first, segment.Env{ReceivedAt: at, AllowCustom: true, NewID: func() string { return "none" }})
+		var e struct {
+			ID string `json:"id"`
+		}
+		if err := json.Unmarshal(result.Events[0], &e); err != nil || e.ID != id {
+			t.Errorf("%s: imported as %s, sent again as %s (%v)", name, e.ID, id, err)
+		}
+	}
+}
+
 func TestOnlyAnObjectIsSettled(t *testing.T) {
 	for _, bad := range []string{``, `[]`, `"x"`, `{"a":1,"a":2}`, `{"a":`} {
 		if out, err := segment.Settle([]byte(bad), time.Now(), ""); err == nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +24,16 @@ func TestMain(m *testing.M) { os.Exit(enginetest.Main(m)) }
 // newStore gives a migrated database of its own.
 func newStore(t *testing.T, name string) *chstore.Store {
 	t.Helper()
+	store, ms := emptyStore(t, name)
+	if _, err := store.Migrate(t.Context(), ms); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
+
+// emptyStore gives a database of its own, and the migrations for it.
+func emptyStore(t *testing.T, name string) (*chstore.Store, []chstore.Migration) {
+	t.Helper()
 	cfg := chstore.DefaultConfig()
 	cfg.Addr, cfg.Database = []string{"http://" + enginetest.ClickHouse(t)}, name
 	store, err := chstore.Open(cfg, zaptest.NewLogger(t), prometheus.NewRegistry())
@@ -33,10 +45,47 @@ func newStore(t *testing.T, name string) *chstore.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return store, ms
+}
+
+// TestStatementsFromBeforeAreFound: after the upgrade that brought the selection,
+// older statements are selected as well, and listed once.
+func TestStatementsFromBeforeAreFound(t *testing.T) {
+	store, ms := emptyStore(t, "xapi_upgrade_test")
+	at := slices.IndexFunc(ms, func(m chstore.Migration) bool { return strings.HasPrefix(m.Name, "0022_") })
+	if at < 0 {
+		t.Fatal("no migration 0022")
+	}
+	if _, err := store.Migrate(t.Context(), ms[:at]); err != nil {
+		t.Fatal(err)
+	}
+	const id = "00000000-0000-4000-8000-000000000001"
+	insert := func(id string) {
+		t.Helper()
+		err := store.Exec(t.Context(), `INSERT INTO events (tenant, partner_id, day, id, type, time, received_at, portal, source, key_id, data, ver)
+			SELECT 'acme', 'p-1', toDate('2026-11-03'), {id:String}, 'training.passed', toDateTime64('2026-11-03 10:00:00', 3), toDateTime64('2026-11-03 10:00:00', 3),
+			'main', 'xapi', 'lms', {data:String}, 1`, chstore.Params{"id": id, "data": `{"statement":` + spread()[1] + `}`})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	insert(id)
 	if _, err := store.Migrate(t.Context(), ms); err != nil {
 		t.Fatal(err)
 	}
-	return store
+	insert(strings.Replace(id, "1", "2", 1))
+	bob, err := xapi.ParseAgent(`{"mbox":"mailto:bob@one.example"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []xapi.Filter{
+		{}, {Verb: "http://adlnet.gov/expapi/verbs/passed"}, {Activity: "urn:act:b"}, {Agent: bob.Key()}, {Registration: "f47ac10b-58cc-4372-a567-0e02b2c3d479"},
+	} {
+		list, err := New(store).List(t.Context(), xapi.Query{Tenant: "acme", Portal: "main", Filter: f, Limit: 10, Ascending: true})
+		if got := idsOf(list); err != nil || !slices.Equal(got, []string{"1", "2"}) {
+			t.Errorf("%+v: %v (%v)", f, got, err)
+		}
+	}
 }
 
 // TestStatementsInClickHouse reads statements back from the events that carry them,

@@ -1,12 +1,37 @@
 -- What detection needs of each partner that it has to see again: the state before,
--- or none to begin from the first day, and the sessions since.
+-- or none to begin from the first day, and the sessions since. A day that has come to
+-- mean something else to all partners since a partner's progress is seen again too.
 WITH
-    p AS
+    batch AS
     (
         SELECT partner_id, first_day, detect_from, detected_through
         FROM agg_partners
         WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}
-          AND detect_from <= greatest({complete:Date}, detected_through)
+    ),
+    progress AS
+    (
+        SELECT partner_id, ver
+        FROM partner_progress FINAL
+        WHERE tenant = {tenant:String} AND model_version = {model:String} AND partner_id IN (SELECT partner_id FROM batch)
+    ),
+    (
+        SELECT groupArray((ver, day))
+        FROM tenant_inputs FINAL
+        WHERE tenant = {tenant:String} AND ver > (SELECT min(ver) FROM progress)
+    ) AS changes,
+    seen AS
+    (
+        SELECT
+            a.partner_id AS partner_id, a.first_day AS first_day, a.detected_through AS detected_through,
+            greatest(a.first_day, least(a.detect_from,
+                arrayMin(arrayPushBack(arrayMap(c -> if(c.1 > r.ver, c.2, toDate(65535)), changes), toDate(65535))))) AS detect_from
+        FROM batch AS a LEFT JOIN progress AS r ON r.partner_id = a.partner_id
+    ),
+    p AS
+    (
+        SELECT partner_id, first_day, detect_from, detected_through
+        FROM seen
+        WHERE detect_from <= greatest({complete:Date}, detected_through)
     ),
     s AS
     (
@@ -24,7 +49,8 @@ WITH
     )
 SELECT
     b.partner_id AS partner_id, toInt32(b.first_day) AS first, b.state AS state, toInt32(b.start) AS start,
-    toInt32(greatest({complete:Date}, b.detected_through)) AS through, d.days AS days, d.counts AS counts
+    toInt32(greatest({complete:Date}, b.detected_through)) AS through, toInt32(b.detected_through) AS seen,
+    d.days AS days, d.counts AS counts
 FROM b
 LEFT JOIN
 (

@@ -1,6 +1,10 @@
--- Transitions of the batch's partners that have been recorded.
-SELECT partner_id, transition_id, alert_id, fingerprint, rule, status, sequence, published, message
+-- Recorded transitions of the batch's partners, and of what inhibits everybody.
+SELECT
+    partner_id, subject, transition_id, alert_id, fingerprint, rule, status, reason, severity, sequence,
+    toInt32(day) AS day_, toInt32(firing_day) AS firing, toInt32(change_day) AS change, toInt32(snoozed_until) AS until,
+    command_id, owner, statistic, threshold, baseline_rate, current_rate, drop_pct, historical, message
 FROM alerts FINAL
 WHERE tenant = {tenant:String}
-  AND partner_id IN (SELECT partner_id FROM agg_partners WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String})
-ORDER BY partner_id, rule, sequence
+  AND (partner_id IN (SELECT partner_id FROM agg_partners WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String})
+    OR (partner_id = '-' AND rule = 'tenant.activity_drop'))
+ORDER BY partner_id, fingerprint, sequence

@@ -12,12 +12,20 @@ WITH
         SELECT partner_id, scored_through, detected_through, feeds, published, ver
         FROM partner_progress FINAL
         WHERE tenant = {tenant:String} AND model_version = {model:String} AND partner_id IN (SELECT partner_id FROM keys)
+    ),
+    -- A level that somebody accepted, and that detection has not been given yet.
+    commanded AS
+    (
+        SELECT partner_id, min(day) AS day
+        FROM alert_commands FINAL
+        WHERE tenant = {tenant:String} AND action = 'rebaseline' AND done = 0 AND partner_id IN (SELECT partner_id FROM keys)
+        GROUP BY partner_id
     )
 SELECT
     {batch:UInt64}, {tenant:String}, partner_id, first,
     greatest(first, least(changed, if(known = 0, first, scored + 1), feed)),
     greatest({today:Date}, scored),
-    greatest(first, least(changed, if(detected = toDate(0), first, detected + 1))),
+    greatest(first, least(changed, accepted, if(detected = toDate(0), first, detected + 1))),
     detected, published_before
 FROM
 (
@@ -29,11 +37,13 @@ FROM
         any(p.scored_through) AS scored,
         any(p.detected_through) AS detected,
         any(p.published) AS published_before,
+        if(any(c.day) = toDate(0), toDate(65535), any(c.day)) AS accepted,
         if(known = 0, toDate(65535), arrayMin(arrayPushBack(
             arrayMap((was, is) -> if(was = is, toDate(65535), least(was, is)), arrayResize(any(p.feeds), 5, toDate(65535)), tenant_feeds),
             toDate(65535)))) AS feed
     FROM partner_daily AS d FINAL
     LEFT JOIN progress AS p ON p.partner_id = d.partner_id
+    LEFT JOIN commanded AS c ON c.partner_id = d.partner_id
     WHERE d.tenant = {tenant:String} AND d.partner_id IN (SELECT partner_id FROM keys)
     GROUP BY d.partner_id
     HAVING countIf(d.events > 0 OR d.upserts > 0) > 0

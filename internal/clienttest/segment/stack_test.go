@@ -94,7 +94,7 @@ type row struct {
 	Data    string `ch:"data"`
 }
 
-// TestEverySDKReachesClickHouse: all calls of all three SDKs are rows with the type,
+// TestEverySDKReachesClickHouse: all calls of all four SDKs are rows with the type,
 // partner, person and fields that they had when they were accepted.
 func TestEverySDKReachesClickHouse(t *testing.T) {
 	modules := npm.Install(t, "segment", ".")
@@ -108,6 +108,12 @@ func TestEverySDKReachesClickHouse(t *testing.T) {
 	}
 	ctx, _ := browsertest.NewBrowser(t)
 	visit(t, ctx, s)
+	before, _ := s.taken()
+	open(t, ctx, s.site+"/rudder")
+	await(t, "the page of RudderStack's browser SDK", func() bool {
+		events, _ := s.taken()
+		return len(events) == len(before)+1
+	})
 	events, _ := s.taken()
 	want := map[string]row{}
 	for _, e := range events {

@@ -23,6 +23,7 @@ import (
 	"partnerpulse/internal/embedded/enginetest"
 	"partnerpulse/internal/event"
 	"partnerpulse/internal/eventschema"
+	"partnerpulse/internal/identity"
 	"partnerpulse/internal/kafkabus"
 	"partnerpulse/internal/keys"
 	"partnerpulse/schemas"
@@ -34,7 +35,26 @@ const (
 	tenant    = "demo"
 	serverKey = "pp_srv_segment"
 	webKey    = "pp_web_segment"
+	signedKey = "pp_web_signed" // takes events with a signed identity only
 )
+
+// portalSecret is what the portal's back end signs with.
+func portalSecret() identity.Secret {
+	return identity.Secret{ID: "portal", Secret: "the-portals-secret-of-32-bytes-or-more"}
+}
+
+// tokenOf is what the back end gives to the page of u-17.
+func tokenOf(t *testing.T) string {
+	t.Helper()
+	token, err := identity.Sign(portalSecret(), identity.Claims{User: "u-17", Partner: "p-0001", Expires: time.Now().Add(time.Hour)}, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// refusing answers the first requests with a body in the collector's place.
+type refusing struct{ status, times int }
 
 // capture is a Publisher that keeps the events and rejects, and passes them on.
 type capture struct {
@@ -42,6 +62,7 @@ type capture struct {
 	mu       sync.Mutex
 	failures int            // so many publishes fail before one succeeds
 	requests map[string]int // by path
+	refuse   refusing
 	events   []*event.Event
 	rejects  []*event.Reject
 }
@@ -77,13 +98,19 @@ func (c *capture) Publish(ctx context.Context, msgs ...kafkabus.Message) error {
 	return nil
 }
 
-// count notes a request with a body.
-func (c *capture) count(r *http.Request) {
+// count notes a request with a body, and tells whether it is to be refused, and how.
+func (c *capture) count(r *http.Request) (status int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r.Method == http.MethodPost {
-		c.requests[r.URL.Path]++
+	if r.Method != http.MethodPost {
+		return 0
 	}
+	c.requests[r.URL.Path]++
+	if c.refuse.times == 0 {
+		return 0
+	}
+	c.refuse.times--
+	return c.refuse.status
 }
 
 // asked gives the number of requests to a path.
@@ -135,6 +162,8 @@ func newStand(t *testing.T, next collector.Publisher, modules, options string) *
 	ring, err := keys.NewRing([]keys.Key{
 		{ID: "srv", Tenant: tenant, Portal: "main", Kind: keys.Server, Hash: keys.Hash(serverKey), Scopes: []keys.Scope{keys.Write, keys.Directory}},
 		{ID: "web", Tenant: tenant, Portal: "main", Kind: keys.Browser, Value: webKey, Origins: []string{site.URL}},
+		{ID: "signed", Tenant: tenant, Portal: "main", Kind: keys.Browser, Value: signedKey, Origins: []string{site.URL},
+			Identity: &identity.Config{Required: true, Secrets: []identity.Secret{portalSecret()}}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -156,19 +185,37 @@ func newStand(t *testing.T, next collector.Publisher, modules, options string) *
 	}
 	handler := c.Handler()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.count(r)
+		if status := s.count(r); status != 0 {
+			w.Header().Set("Access-Control-Allow-Origin", "*")
+			w.Header().Set("Access-Control-Expose-Headers", "Retry-After")
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(status)
+			return
+		}
 		handler.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
 	s.collector = server.URL
-	page, err := os.ReadFile("page.html")
-	if err != nil {
-		t.Fatal(err)
+	fill := func(path, file, key, options, traits, middleware string) {
+		page, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.NewReplacer("{{KEY}}", key, "{{COLLECTOR}}", server.URL, "{{OPTIONS}}", options, "{{TRAITS}}", traits,
+			"{{MIDDLEWARE}}", middleware).Replace(string(page))
+		pages.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_, _ = w.Write([]byte(text))
+		})
 	}
-	text := strings.NewReplacer("{{KEY}}", webKey, "{{COLLECTOR}}", server.URL, "{{OPTIONS}}", options).Replace(string(page))
-	pages.HandleFunc("/library", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write([]byte(text))
+	token := tokenOf(t)
+	fill("/library", "page.html", webKey, options, "", "")
+	fill("/library-signed", "page.html", signedKey, options, "",
+		`analytics.addSourceMiddleware(({ payload, next }) => { payload.obj.context.partnerpulse_identity = "`+token+`"; next(payload); });`)
+	fill("/rudder", "rudder.html", webKey, "", "", "")
+	fill("/rudder-signed", "rudder.html", signedKey, "", `, partnerpulse_identity: "`+token+`"`, "")
+	pages.HandleFunc("/rudder.js", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFile(w, r, filepath.Join(modules, "@rudderstack", "analytics-js", "dist", "npm", "modern", "bundled", "umd", "index.js"))
 	})
 	pages.HandleFunc("/standalone.js", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, filepath.Join(modules, "@segment", "analytics-next", "dist", "umd", "standalone.js"))

@@ -1,0 +1,24 @@
+-- Certifications with an end that the batch's partners earned up to the last
+-- completed day.
+SELECT
+    partner_id, course_id,
+    groupArray(toInt32(toDate(time, {tz:String}))) AS earned,
+    groupArray(toInt32(toDate(assumeNotNull(expires_at), {tz:String}))) AS expires
+FROM
+(
+    SELECT partner_id, course_id, time, expires_at
+    FROM events FINAL
+    WHERE tenant = {tenant:String}
+      AND partner_id IN
+      (
+          SELECT partner_id FROM agg_partners
+          WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}
+            AND detect_from <= greatest({complete:Date}, detected_through)
+      )
+      AND type = 'training.certified' AND isNotNull(expires_at) AND course_id != ''
+      AND NOT internal AND NOT is_bot
+      AND toDate(time, {tz:String}) <= {complete:Date}
+    ORDER BY partner_id, course_id, time, id
+)
+GROUP BY partner_id, course_id
+ORDER BY partner_id, course_id

@@ -1,0 +1,415 @@
+package aggregator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"partnerpulse/internal/alert"
+	"partnerpulse/internal/chstore"
+	"partnerpulse/internal/detect"
+	"partnerpulse/internal/event"
+)
+
+// priorWindowDays is how many days before the first of a month the month's prior and
+// dispersion are estimated from; priorWindowDaysMin is the least, and when the first is estimated.
+const (
+	priorWindowDays    = 90
+	priorWindowDaysMin = 28
+)
+
+// tenantDay is a day of the tenant as stored: what it means for partners.
+type tenantDay struct {
+	Day           int32   `ch:"day"`
+	Fingerprint   uint64  `ch:"fingerprint"`
+	Factor        float64 `ch:"factor"`
+	Frozen        uint8   `ch:"frozen"`
+	Dispersion    float64 `ch:"dispersion"`
+	PriorSessions float64 `ch:"prior_sessions"`
+	PriorDays     float64 `ch:"prior_days"`
+	Ver           uint64  `ch:"ver"` // batch of the last change of what it means
+}
+
+func (d *tenantDay) input() detect.Input {
+	return detect.Input{
+		Factor: d.Factor, Frozen: d.Frozen == 1,
+		Dispersion: d.Dispersion, PriorSessions: d.PriorSessions, PriorDays: d.PriorDays,
+	}
+}
+
+// means tells whether two days mean the same for partners.
+func (d *tenantDay) means(o *tenantDay) bool {
+	return d.Factor == o.Factor && d.Frozen == o.Frozen &&
+		d.Dispersion == o.Dispersion && d.PriorSessions == o.PriorSessions && d.PriorDays == o.PriorDays
+}
+
+// tenantDays is what a worker remembers of the days of a tenant, consecutive ones.
+type tenantDays struct {
+	known    bool
+	today    int32 // as of which silence was looked for
+	days     []tenantDay
+	complete int32     // last of them that was complete; later ones are silent so far
+	dirty    int32     // first complete day whose totals may have changed; 0: none
+	since    time.Time // since when it is
+	ver      uint64    // newest change of what a day means
+	news     bool      // partners that know an older one have to be looked for
+	applied  uint64    // no partner knows an older one than this
+}
+
+// touch notes that days from day on may have other totals.
+func (t *tenantDays) touch(day int32, now time.Time) {
+	if t.dirty == 0 {
+		t.since = now
+	}
+	if t.dirty == 0 || day < t.dirty {
+		t.dirty = day
+	}
+}
+
+// due tells whether the days have to be gone through again: another one is complete,
+// or old ones changed and have stopped to, or have changed for long enough.
+func (a *Aggregator) due(t *tenant, h horizon) bool {
+	if !t.days.known || h.complete > t.days.complete {
+		return true
+	}
+	now := a.deps.Now()
+	return t.days.dirty > 0 && (now.Sub(t.changed) >= a.cfg.Settle || now.Sub(t.days.since) >= a.cfg.SettleMax)
+}
+
+// on gives the input of a day; days that the model has not seen are ordinary.
+func (t *tenantDays) on(day int32) detect.Input {
+	if len(t.days) == 0 {
+		return detect.Input{}
+	}
+	i := int(day - t.days[0].Day)
+	if i < 0 || i >= len(t.days) {
+		return detect.Input{}
+	}
+	return t.days[i].input()
+}
+
+// watch brings the model of the tenant's totals up to date and tells its alerts. It recomputes from the first day that changed; partners then go on
+// from the first day that means something else to them, those of this batch at once
+// and the others in the next ones.
+func (a *Aggregator) watch(ctx context.Context, t *tenant, p chstore.Params, h horizon, work *Work) error {
+	if h.complete <= 0 || !a.due(t, h) && h.today == t.days.today {
+		return nil
+	}
+	if d := &t.days; d.dirty > 0 && len(d.days) > 0 && d.dirty < d.days[0].Day {
+		// There may be an older history than was known. Where the days begin decides
+		// when the model learns, so it is read again.
+		d.known = false
+	}
+	if !t.days.known {
+		if err := a.loadTenantDays(ctx, t, p, h); err != nil || !t.days.known {
+			return err
+		}
+	}
+	t.days.today = h.today
+	through := h.complete
+	if through == t.newest-1 && h.today-1 > t.newest {
+		// Nothing came from anybody on the days since: silent, as far as is known.
+		through = h.today - 1
+	}
+	from := t.days.complete + 1
+	if t.days.dirty > 0 {
+		from = min(from, t.days.dirty)
+	}
+	if from > through {
+		return nil
+	}
+	if err := a.share.Confirm(); err != nil {
+		return err
+	}
+	found, err := a.stepTenant(ctx, t, p, h, from, through)
+	if err != nil {
+		return err
+	}
+	spans := []alert.Span{{
+		Fingerprint: detect.Fingerprint(t.id, event.TenantWide, detect.RuleTenantDrop, component), From: detect.Day(from), Through: detect.Day(through),
+	}}
+	return a.reconcile(ctx, t, p, h, detected(t.id, found), spans, work)
+}
+
+// loadTenantDays reads what is stored, once, and finds the first day whose totals
+// are no longer those that were counted.
+func (a *Aggregator) loadTenantDays(ctx context.Context, t *tenant, p chstore.Params, h horizon) error {
+	p = with(p, chstore.Params{"config": a.tenantModel.Hash()})
+	var days []tenantDay
+	if err := a.deps.Store.Select(ctx, &days, query("tenant_days"), p); err != nil {
+		return fmt.Errorf("reading the tenant's days: %w", err)
+	}
+	var facts []struct {
+		Ver   uint64 `ch:"ver"`
+		First int32  `ch:"first"`
+	}
+	if err := a.deps.Store.Select(ctx, &facts, query("tenant_ver"), p); err != nil {
+		return fmt.Errorf("reading the tenant's first day: %w", err)
+	}
+	if len(facts) != 1 || facts[0].First == 0 || h.complete <= 0 {
+		return nil
+	}
+	first := facts[0].First
+	t.days = tenantDays{known: true, ver: facts[0].Ver, complete: first - 1}
+	consecutive := 0
+	for consecutive < len(days) && days[consecutive].Day == first+int32(consecutive) && days[consecutive].Day <= h.complete {
+		consecutive++
+	}
+	if consecutive == 0 {
+		return nil
+	}
+	totals, err := a.tenantTotals(ctx, p, first, first+int32(consecutive)-1)
+	if err != nil {
+		return err
+	}
+	t.days.days = days[:consecutive]
+	t.days.complete = first + int32(consecutive) - 1
+	for i := range t.days.days {
+		if d := &t.days.days[i]; totals[i].fingerprint != d.Fingerprint || d.Ver == 0 {
+			t.days.touch(first+int32(i), a.deps.Now())
+			break
+		}
+	}
+	return nil
+}
+
+// dayTotals are a tenant's sessions of a day.
+type dayTotals struct {
+	groups      [detect.TenantGroups]uint64
+	fingerprint uint64
+}
+
+// tenantTotals gives the totals of each of the days.
+func (a *Aggregator) tenantTotals(ctx context.Context, p chstore.Params, from, through int32) ([]dayTotals, error) {
+	var rows []struct {
+		Day         int32  `ch:"day"`
+		Slot        uint8  `ch:"slot"`
+		Sessions    uint64 `ch:"sessions"`
+		Fingerprint uint64 `ch:"fingerprint"`
+	}
+	p = with(p, chstore.Params{"from": date(from), "through": date(through)})
+	if err := a.deps.Store.Select(ctx, &rows, query("tenant_totals"), p); err != nil {
+		return nil, fmt.Errorf("reading the tenant's totals: %w", err)
+	}
+	out := make([]dayTotals, through-from+1)
+	for _, r := range rows {
+		d := &out[r.Day-from]
+		d.groups[r.Slot] += r.Sessions
+		d.fingerprint += r.Fingerprint
+	}
+	return out, nil
+}
+
+// stepTenant runs the model over the days from..through and stores what changed.
+func (a *Aggregator) stepTenant(ctx context.Context, t *tenant, p chstore.Params, h horizon, from, through int32) ([]transition, error) {
+	batch := p["batch"].(uint64)
+	state, prior, err := a.resumeTenant(ctx, t, p, from)
+	if err != nil {
+		return nil, err
+	}
+	totals, err := a.tenantTotals(ctx, p, from, through)
+	if err != nil {
+		return nil, err
+	}
+	if len(t.days.days) == 0 {
+		t.days.days = append(t.days.days, tenantDay{Day: from})
+	}
+	first := t.days.days[0].Day
+	var rows tenantRows
+	var found []transition
+	for day := from; day <= through; day++ {
+		i := int(day - first)
+		if i == len(t.days.days) {
+			t.days.days = append(t.days.days, tenantDay{Day: day})
+		}
+		if detect.Day(day).Time().Day() == 1 || day == first+priorWindowDaysMin {
+			if prior, err = a.tenantPrior(ctx, t, p, first, day, prior); err != nil {
+				return nil, err
+			}
+		}
+		var result detect.TenantDay
+		state, result = a.tenantModel.Step(state, totals[day-from].groups)
+		now := tenantDay{
+			Day: day, Fingerprint: totals[day-from].fingerprint, Factor: result.Factor(), Frozen: flag(result.Frozen),
+			Dispersion: prior.Dispersion, PriorSessions: prior.Sessions, PriorDays: prior.Days, Ver: batch,
+		}
+		if old := &t.days.days[i]; old.Ver > 0 && old.means(&now) {
+			now.Ver = old.Ver
+		}
+		t.days.days[i] = now
+		if err := rows.add(t.id, a.tenantModel.Hash(), &now, &result, &state, &totals[day-from], batch, day <= h.complete); err != nil {
+			return nil, err
+		}
+		for _, tr := range result.Transitions {
+			found = append(found, transition{partner: event.TenantWide, Transition: tr})
+		}
+	}
+	if err := a.storeTenant(ctx, &rows); err != nil {
+		t.days.known = false // what is remembered is ahead of what is stored
+		return nil, err
+	}
+	if rows.changed() {
+		t.days.ver, t.days.news = batch, true
+	}
+	t.days.days = t.days.days[:min(int(h.complete-first)+1, len(t.days.days))]
+	t.days.complete, t.days.dirty = h.complete, 0
+	return found, nil
+}
+
+// storeTenant writes the inputs first: a day whose totals are stored is not looked at
+// again.
+func (a *Aggregator) storeTenant(ctx context.Context, rows *tenantRows) error {
+	if err := a.deps.Store.InsertColumns(ctx, "tenant_inputs", rows.inputs()); err != nil {
+		return fmt.Errorf("writing what days mean: %w", err)
+	}
+	if err := a.deps.Store.InsertColumns(ctx, "tenant_days", rows.days()); err != nil {
+		return fmt.Errorf("writing the tenant's days: %w", err)
+	}
+	return nil
+}
+
+// resumeTenant gives the model's state and the prior in use before a day.
+func (a *Aggregator) resumeTenant(ctx context.Context, t *tenant, p chstore.Params, from int32) (detect.TenantState, detect.Prior, error) {
+	if len(t.days.days) == 0 || from <= t.days.days[0].Day {
+		return a.tenantModel.Start(detect.Day(from)), detect.Prior{}, nil
+	}
+	before := t.days.days[from-1-t.days.days[0].Day]
+	var rows []struct {
+		State string `ch:"state"`
+	}
+	p = with(p, chstore.Params{"config": a.tenantModel.Hash(), "day": date(from - 1)})
+	if err := a.deps.Store.Select(ctx, &rows, query("tenant_state"), p); err != nil {
+		return detect.TenantState{}, detect.Prior{}, fmt.Errorf("reading the tenant's state: %w", err)
+	}
+	if len(rows) != 1 {
+		return detect.TenantState{}, detect.Prior{}, fmt.Errorf("reading the tenant's state: %d rows", len(rows))
+	}
+	state, err := a.tenantModel.Resume([]byte(rows[0].State))
+	prior := detect.Prior{Dispersion: before.Dispersion, Sessions: before.PriorSessions, Days: before.PriorDays}
+	return state, prior, err
+}
+
+// tenantPrior estimates the prior and the dispersion from the days before day, or
+// gives the one before when there are too few.
+func (a *Aggregator) tenantPrior(ctx context.Context, t *tenant, p chstore.Params, first, day int32, before detect.Prior) (detect.Prior, error) {
+	from := max(first, day-priorWindowDays)
+	if day-from < priorWindowDaysMin {
+		return before, nil
+	}
+	skipped, silent := []int32{}, []int32{}
+	exposure := 0.0
+	for _, d := range t.days.days[from-first : day-first] {
+		if d.Frozen == 1 {
+			silent, skipped = append(silent, d.Day), append(skipped, d.Day)
+			continue
+		}
+		exposure += d.Factor
+	}
+	var m []struct {
+		Partners    uint64 `ch:"partners"`
+		Sum         uint64 `ch:"sum_"`
+		SumSquares  uint64 `ch:"sum_squares"`
+		PairSums    uint64 `ch:"pair_sums"`
+		PairProduct uint64 `ch:"pair_product"`
+		PairSquares uint64 `ch:"pair_squares"`
+	}
+	skipped = append(skipped, a.unusual(t, from, day)...)
+	slices.Sort(skipped)
+	p = with(p, chstore.Params{"from": date(from), "to": date(day), "skipped": slices.Compact(skipped), "silent": silent})
+	if err := a.deps.Store.Select(ctx, &m, query("tenant_moments"), p); err != nil {
+		return before, fmt.Errorf("reading the tenant's moments: %w", err)
+	}
+	if len(m) != 1 {
+		return before, errors.New("reading the tenant's moments: not one row")
+	}
+	moments := detect.Moments{
+		Partners: m[0].Partners, Sum: m[0].Sum, SumSquares: m[0].SumSquares,
+		PairSums: m[0].PairSums, PairProduct: m[0].PairProduct, PairSquares: m[0].PairSquares,
+	}
+	prior := moments.Estimate(exposure)
+	if prior.Dispersion == 0 {
+		prior.Dispersion = before.Dispersion
+	}
+	if prior.Days == 0 {
+		prior.Sessions, prior.Days = before.Sessions, before.Days
+	}
+	return prior, nil
+}
+
+// unusual lists the days of from..to−1 whose factor is not that of the same weekday
+// a week before or after: only pairs of ordinary days tell the dispersion.
+func (a *Aggregator) unusual(t *tenant, from, to int32) []int32 {
+	var out []int32
+	first := t.days.days[0].Day
+	for day := max(from, first+7); day < to; day++ {
+		if t.days.days[day-first].Factor != t.days.days[day-7-first].Factor {
+			out = append(out, day)
+		}
+	}
+	return out
+}
+
+func flag(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// tenantRows collects rows of tenant_days and tenant_inputs.
+type tenantRows struct {
+	tenant, config, status, state                     []string
+	day                                               []time.Time
+	sessions, fingerprint, ver                        []uint64
+	observed, expected                                []float64
+	inTenant                                          []string
+	inDay                                             []time.Time
+	inFactor, inDispersion, inPriorSessions, inPriorD []float64
+	inFrozen                                          []uint8
+	inVer                                             []uint64
+}
+
+func (r *tenantRows) add(tenant, config string, now *tenantDay, d *detect.TenantDay, s *detect.TenantState, totals *dayTotals, batch uint64, complete bool) error {
+	state, err := s.Encode()
+	if err != nil {
+		return err
+	}
+	sum := uint64(0)
+	for _, y := range totals.groups {
+		sum += y
+	}
+	r.tenant, r.config, r.day = append(r.tenant, tenant), append(r.config, config), append(r.day, midnight(now.Day))
+	r.status, r.state = append(r.status, string(s.Alert.Status)), append(r.state, string(state))
+	r.sessions, r.fingerprint, r.ver = append(r.sessions, sum), append(r.fingerprint, totals.fingerprint), append(r.ver, batch)
+	r.observed, r.expected = append(r.observed, d.Observed), append(r.expected, d.Expected)
+	if now.Ver != batch || !complete {
+		return nil
+	}
+	r.inTenant, r.inDay, r.inVer = append(r.inTenant, tenant), append(r.inDay, midnight(now.Day)), append(r.inVer, batch)
+	r.inFactor, r.inFrozen = append(r.inFactor, now.Factor), append(r.inFrozen, now.Frozen)
+	r.inDispersion = append(r.inDispersion, now.Dispersion)
+	r.inPriorSessions, r.inPriorD = append(r.inPriorSessions, now.PriorSessions), append(r.inPriorD, now.PriorDays)
+	return nil
+}
+
+// changed tells whether any day means something else than before.
+func (r *tenantRows) changed() bool { return len(r.inTenant) > 0 }
+
+func (r *tenantRows) days() []chstore.Column {
+	return []chstore.Column{
+		{Name: "tenant", Values: r.tenant}, {Name: "day", Values: r.day}, {Name: "config", Values: r.config},
+		{Name: "sessions", Values: r.sessions}, {Name: "observed", Values: r.observed}, {Name: "expected", Values: r.expected},
+		{Name: "alert_status", Values: r.status}, {Name: "fingerprint", Values: r.fingerprint},
+		{Name: "state", Values: r.state}, {Name: "ver", Values: r.ver},
+	}
+}
+
+func (r *tenantRows) inputs() []chstore.Column {
+	return []chstore.Column{
+		{Name: "tenant", Values: r.inTenant}, {Name: "day", Values: r.inDay}, {Name: "factor", Values: r.inFactor},
+		{Name: "frozen", Values: r.inFrozen}, {Name: "dispersion", Values: r.inDispersion},
+		{Name: "prior_sessions", Values: r.inPriorSessions}, {Name: "prior_days", Values: r.inPriorD}, {Name: "ver", Values: r.inVer},
+	}
+}

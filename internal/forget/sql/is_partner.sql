@@ -1,0 +1,1 @@
+tenant = {tenant:String} AND partner_id = {id:String}
