@@ -37,7 +37,9 @@ database ` + "`bi`" + `. Its views are the contract: names and columns stay, col
 times are UTC. Filter on ` + "`tenant`" + ` first, then on ` + "`partner_id`" + ` or ` + "`day`" + `: this is how the tables are ordered.
 
 ` + "`partnerpulse migrate`" + ` makes the views, and, where the server has access control, the role ` + "`partnerpulse_bi`" + `, which can
-only read them; with ` + "`clickhouse.bi_password`" + ` set also the user ` + "`bi`" + ` with this role. The embedded ClickHouse has no access
+only read them; with ` + "`clickhouse.bi_password`" + ` set also the user ` + "`bi`" + ` with this role. The views read with the rights
+of who asks, so a row policy on the tables behind them keeps somebody within one programme:
+` + "`CREATE ROW POLICY only_acme ON partnerpulse.* USING tenant = 'acme' TO ann`" + `. The embedded ClickHouse has no access
 control: whoever reaches its port can read and write, so it listens on loopback. The database's name is
 ` + "`clickhouse.bi_database`" + `; it is ` + "`bi`" + ` unless ` + "`clickhouse.database`" + ` is changed, then that name with ` + "`_bi`" + ` behind.
 
