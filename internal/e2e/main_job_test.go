@@ -156,7 +156,7 @@ func TestASecondStartContinuesWithTheSameData(t *testing.T) {
 	dir := t.TempDir()
 	s := up(t, dir, nil, "--demo", "--demo-partners", "40", "--demo-days", "45", "--demo-live=false")
 	s.settled()
-	alerts := len(s.topic(kafkabus.TopicDrop))
+	told := s.topic(kafkabus.TopicDrop)
 	before := s.fingerprint()
 	events, err := s.one("SELECT count() AS n FROM events FINAL")
 	if err != nil || events < 5000 {
@@ -179,8 +179,10 @@ func TestASecondStartContinuesWithTheSameData(t *testing.T) {
 			t.Errorf("%s changed by the replay: %s, was %s", table, after[table], sum)
 		}
 	}
-	if n := len(again.topic(kafkabus.TopicDrop)); n != alerts {
-		t.Errorf("%d alert messages after the replay, %d before", n, alerts)
+	for i, message := range again.topic(kafkabus.TopicDrop) {
+		if i >= len(told) {
+			t.Errorf("told by the replay: %s", message.Value)
+		}
 	}
 	again.stop()
 }
