@@ -205,6 +205,7 @@ func (a *Aggregator) tenantTotals(ctx context.Context, p chstore.Params, from, t
 // stepTenant runs the model over the days from..through and stores what changed.
 func (a *Aggregator) stepTenant(ctx context.Context, t *tenant, p chstore.Params, h horizon, from, through int32) ([]transition, error) {
 	batch := p["batch"].(uint64)
+	t.alive.forget(from)
 	state, prior, err := a.resumeTenant(ctx, t, p, from)
 	if err != nil {
 		return nil, err
