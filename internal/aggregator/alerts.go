@@ -75,20 +75,11 @@ func detected(tenantID string, found []transition) []finding {
 	return out
 }
 
-// detectorRules are computed together, over the same days.
-func detectorRules() []detect.Rule {
-	return []detect.Rule{detect.RuleDrop, detect.RuleGhosting, detect.RuleNeverActivated}
-}
-
 // alert publishes what the detector and the rules beside it say and has not been
 // recorded yet, then records it. Identities come from what an alert is about, so a
 // repetition after a crash between the two says the same again under the same id.
-func (a *Aggregator) alert(ctx context.Context, t *tenant, p chstore.Params, h horizon, found []transition, work *Work) error {
+func (a *Aggregator) alert(ctx context.Context, t *tenant, p chstore.Params, h horizon, found []transition, spans []alert.Span, work *Work) error {
 	findings := detected(t.id, found)
-	spans, err := a.detectorSpans(ctx, t, p)
-	if err != nil {
-		return err
-	}
 	ruled, ruledSpans, err := a.trainingRules(ctx, t, p)
 	if err != nil {
 		return err
@@ -122,27 +113,6 @@ func newBook(known []knownAlert) *alert.Book {
 		entries[i] = known[i].entry()
 	}
 	return alert.NewBook(entries)
-}
-
-// detectorSpans tells over which days the detector has stepped the batch's partners.
-func (a *Aggregator) detectorSpans(ctx context.Context, t *tenant, p chstore.Params) ([]alert.Span, error) {
-	var rows []struct {
-		Partner string `ch:"partner_id"`
-		From    int32  `ch:"from"`
-		Through int32  `ch:"through"`
-	}
-	if err := a.deps.Store.Select(ctx, &rows, query("alert_spans"), p); err != nil {
-		return nil, fmt.Errorf("reading the days of the alerts: %w", err)
-	}
-	var out []alert.Span
-	for _, r := range rows {
-		for _, rule := range detectorRules() {
-			out = append(out, alert.Span{
-				Fingerprint: detect.Fingerprint(t.id, r.Partner, rule, component), From: detect.Day(r.From), Through: detect.Day(r.Through),
-			})
-		}
-	}
-	return out, nil
 }
 
 // telling is one round of news.

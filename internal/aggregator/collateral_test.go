@@ -8,6 +8,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"partnerpulse/internal/alert"
 	"partnerpulse/internal/event"
 	"partnerpulse/internal/kafkabus"
 )
@@ -70,6 +71,15 @@ func TestCollateralIsTold(t *testing.T) {
 		if string(m.Key) != "demo/-" {
 			t.Errorf("key %q", m.Key)
 		}
+	}
+	for _, m := range c.told(kafkabus.TopicCollateral) {
+		c.ask(t, m.Data.Alert, alert.Acknowledge, "")
+		if diff := gocmp.Diff([]string{"firing fired", "acknowledged command"}, of(c.told(kafkabus.TopicCollateral), m.Subject, m.Data.Rule)); diff != "" {
+			t.Errorf("%s: %s", m.Subject, diff)
+		}
+	}
+	if n := c.openCommands(t); n != 0 {
+		t.Errorf("%d commands are not folded in", n)
 	}
 	before := len(c.bus.messages)
 	c.restart()

@@ -23,31 +23,34 @@ type command struct {
 	Issued  time.Time `ch:"issued_at"`
 }
 
-// accepted are the days on which a partner's new level was accepted.
-type accepted map[string]map[int32]bool
-
-// rebaselines reads the rebaseline commands about the days that the batch detects
-// again, done or not: the detector has to be given them each time. It remembers
-// them on the tenant, because a command is done once the detector has been given it.
-func (a *Aggregator) rebaselines(ctx context.Context, t *tenant, p chstore.Params) (accepted, error) {
+// accept reads the rebaseline commands about the partners that the batch detects
+// again, done or not: the detector has to be given them each time it passes their days.
+// It remembers on the tenant which it is given now, because only those may be done.
+func (a *Aggregator) accept(ctx context.Context, t *tenant, p chstore.Params, inputs []detectInput) error {
 	var rows []struct {
 		ID      string `ch:"command_id"`
 		Partner string `ch:"partner_id"`
 		Day     int32  `ch:"day_"`
 	}
 	if err := a.deps.Store.Select(ctx, &rows, query("rebaselines"), p); err != nil {
-		return nil, fmt.Errorf("reading accepted levels: %w", err)
+		return fmt.Errorf("reading accepted levels: %w", err)
 	}
-	out := make(accepted)
+	of := make(map[string]*detectInput, len(inputs))
+	for i := range inputs {
+		of[inputs[i].Partner] = &inputs[i]
+	}
 	t.accepted = make(map[string]bool, len(rows))
 	for _, r := range rows {
-		if out[r.Partner] == nil {
-			out[r.Partner] = make(map[int32]bool)
+		in := of[r.Partner]
+		if in == nil || r.Day < in.Start || r.Day > in.Through {
+			continue
 		}
-		out[r.Partner][r.Day] = true
-		t.accepted[r.ID] = true
+		if in.accepted == nil {
+			in.accepted = make(map[int32]bool)
+		}
+		in.accepted[r.Day], t.accepted[r.ID] = true, true
 	}
-	return out, nil
+	return nil
 }
 
 // obey folds the commands that were given since, and wakes snoozed alerts whose day

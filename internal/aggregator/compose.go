@@ -30,7 +30,7 @@ func (a *Aggregator) compose(ctx context.Context, t *tenant, p chstore.Params, n
 	if err != nil {
 		return nil, err
 	}
-	if err := a.lookUp(ctx, p, records); err != nil {
+	if err := a.lookUp(ctx, t, p, records); err != nil {
 		return nil, err
 	}
 	said := make(map[string]*alertData) // by alert, of this round
@@ -172,8 +172,8 @@ type scoreAt struct {
 }
 
 // lookUp adds what the store knows of the partners of new findings: the scores
-// before the change and on the day, the owner, and the newest events.
-func (a *Aggregator) lookUp(ctx context.Context, p chstore.Params, records []alertRecord) error {
+// before the change and on the day, P(alive), the owner, and the newest events.
+func (a *Aggregator) lookUp(ctx context.Context, t *tenant, p chstore.Params, records []alertRecord) error {
 	var asked []*alertRecord
 	var partners []string
 	var before, upTo, change []int32
@@ -189,6 +189,9 @@ func (a *Aggregator) lookUp(ctx context.Context, p chstore.Params, records []ale
 		return nil
 	}
 	if err := a.lookUpScores(ctx, p, asked, partners, before, upTo); err != nil {
+		return err
+	}
+	if err := a.lookUpAlive(ctx, t, p, asked); err != nil {
 		return err
 	}
 	var owners []struct {

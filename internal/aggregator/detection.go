@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"partnerpulse/internal/alert"
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/detect"
 )
@@ -16,11 +17,11 @@ type detectInput struct {
 	State   string   `ch:"state"`   // after the day before Start; empty: none
 	Start   int32    `ch:"start"`   // first day to see
 	Through int32    `ch:"through"` // last day to see
-	Seen    int32    `ch:"seen"`    // last day that was seen before
 	Days    []int32  `ch:"days"`
 	Counts  []uint64 `ch:"counts"`
 
 	accepted map[int32]bool // days on which the new level was accepted
+	other    int32          // last day that was seen under another configuration; 0: none
 }
 
 // transition is a detected transition with whose it is.
@@ -40,34 +41,86 @@ func (a *Aggregator) detect(ctx context.Context, t *tenant, p chstore.Params, h 
 	if err := a.deps.Store.Select(ctx, &inputs, query("detect_inputs"), with(p, chstore.Params{"config": a.detector.Hash()})); err != nil {
 		return fmt.Errorf("reading detection inputs: %w", err)
 	}
-	levels, err := a.rebaselines(ctx, t, p)
-	if err != nil {
+	if err := a.accept(ctx, t, p, inputs); err != nil {
+		return err
+	}
+	if err := a.findOther(ctx, p, inputs); err != nil {
 		return err
 	}
 	var rows stateRows
 	var found []transition
+	var spans []alert.Span
 	for i := range inputs {
 		in := &inputs[i]
-		in.accepted = levels[in.Partner]
-		transitions, err := a.detectPartner(t, in, p["batch"].(uint64), &rows)
+		transitions, seen, err := a.detectPartner(t, in, p["batch"].(uint64), &rows)
 		if err != nil {
 			return fmt.Errorf("detecting partner %s: %w", in.Partner, err)
 		}
-		found = append(found, transitions...)
+		found, spans = append(found, transitions...), append(spans, seen...)
 	}
 	if err := a.deps.Store.InsertColumns(ctx, "detector_state", rows.columns()); err != nil {
 		return fmt.Errorf("writing detector states: %w", err)
 	}
-	return a.alert(ctx, t, p, h, found, work)
+	return a.alert(ctx, t, p, h, found, spans, work)
 }
 
-// detectPartner steps one partner's detector through its days.
-func (a *Aggregator) detectPartner(t *tenant, in *detectInput, batch uint64, rows *stateRows) ([]transition, error) {
+// findOther notes how far partners were seen under another configuration. Only those
+// without a state to go on from can have been.
+func (a *Aggregator) findOther(ctx context.Context, p chstore.Params, inputs []detectInput) error {
+	anew := make(map[string]*detectInput)
+	for i := range inputs {
+		if in := &inputs[i]; in.State == "" {
+			anew[in.Partner] = in
+		}
+	}
+	if len(anew) == 0 {
+		return nil
+	}
+	var rows []struct {
+		Partner string `ch:"partner_id"`
+		Seen    int32  `ch:"seen"`
+	}
+	q := with(p, chstore.Params{"config": a.detector.Hash()})
+	if err := a.deps.Store.Select(ctx, &rows, query("detect_configs"), q); err != nil {
+		return fmt.Errorf("reading other configurations: %w", err)
+	}
+	for _, r := range rows {
+		if in := anew[r.Partner]; in != nil {
+			in.other = r.Seen
+		}
+	}
+	return nil
+}
+
+// spans tells over which days the detector steps a partner from a state on.
+func (in *detectInput) spans(tenantID string, s *detect.State) []alert.Span {
+	var out []alert.Span
+	for rule, e := range map[detect.Rule]*detect.Episode{
+		detect.RuleDrop: &s.Drop, detect.RuleGhosting: &s.Quiet, detect.RuleNeverActivated: &s.Never,
+	} {
+		out = append(out, span(tenantID, in.Partner, rule, e, s.Next, in.Through, in.other > 0))
+	}
+	return out
+}
+
+// span is one of a rule that begins with an episode of the detector's state.
+func span(tenantID, subject string, rule detect.Rule, e *detect.Episode, from detect.Day, through int32, rebuilt bool) alert.Span {
+	s := alert.Span{
+		Fingerprint: detect.Fingerprint(tenantID, subject, rule, component), From: from, Through: detect.Day(through), Rebuilt: rebuilt,
+	}
+	if e.Status == detect.StatusFiring {
+		s.Carried = e.FiringDay
+	}
+	return s
+}
+
+// detectPartner steps one partner's detector through its days, and tells which.
+func (a *Aggregator) detectPartner(t *tenant, in *detectInput, batch uint64, rows *stateRows) ([]transition, []alert.Span, error) {
 	state := a.detector.Start(detect.Day(in.First))
 	if in.State != "" {
 		resumed, err := a.detector.Resume([]byte(in.State))
 		if err != nil {
-			return nil, fmt.Errorf("resuming: %w", err)
+			return nil, nil, fmt.Errorf("resuming: %w", err)
 		}
 		state = resumed
 	}
@@ -76,6 +129,7 @@ func (a *Aggregator) detectPartner(t *tenant, in *detectInput, batch uint64, row
 		counts[day] = int(in.Counts[i])
 	}
 	var found []transition
+	spans := in.spans(t.id, &state)
 	for day := int32(state.Next); day <= in.Through; day++ {
 		var obs detect.Observation
 		input := t.days.on(day)
@@ -83,16 +137,16 @@ func (a *Aggregator) detectPartner(t *tenant, in *detectInput, batch uint64, row
 		state, obs = a.detector.Step(state, input)
 		encoded, err := state.Encode()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		rows.add(t.id, in.Partner, a.detector.Hash(), &obs, string(encoded), batch)
 		for _, tr := range obs.Transitions {
 			if tr.Status.Published() {
-				found = append(found, transition{in.Partner, in.State == "" && int32(tr.Day) <= in.Seen, tr})
+				found = append(found, transition{in.Partner, int32(tr.Day) <= in.other, tr})
 			}
 		}
 	}
-	return found, nil
+	return found, spans, nil
 }
 
 // stateRows collects rows of detector_state by column.

@@ -108,6 +108,8 @@ func suggestedAction(rule detect.Rule, status detect.Status, reason alert.Reason
 	switch {
 	case reason == alert.Retracted:
 		return "No action needed: events that arrived late show that all was well."
+	case reason == alert.Superseded:
+		return "No action needed: the rule was configured anew and does not find it."
 	case status == detect.StatusResolved || status == detect.StatusRebaselined:
 		return "No action needed: the alert has ended."
 	}

@@ -33,10 +33,11 @@ type tenant struct {
 	checked        horizon
 
 	days     tenantDays
-	complete int32     // last completed day that was given to detection
-	changed  time.Time // when a day before today last changed
-	waiting  time.Time // since when a later day waits to be given; zero: none does
-	present  time.Time // since when the history reaches the present; zero: it does not
+	alive    aliveModels // of the months that were asked for
+	complete int32       // last completed day that was given to detection
+	changed  time.Time   // when a day before today last changed
+	waiting  time.Time   // since when a later day waits to be given; zero: none does
+	present  time.Time   // since when the history reaches the present; zero: it does not
 
 	labelled time.Time       // contentSeen of the scores that the rules about collateral have seen last
 	woken    int32           // day on which snoozed alerts were last looked through

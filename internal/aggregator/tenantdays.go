@@ -53,6 +53,7 @@ type tenantDays struct {
 	complete int32     // last of them that was complete; later ones are silent so far
 	dirty    int32     // first complete day whose totals may have changed; 0: none
 	since    time.Time // since when it is
+	seen     int32     // last day that was seen under another configuration; 0: none
 	ver      uint64    // newest change of what a day means
 	news     bool      // partners that know an older one have to be looked for
 	applied  uint64    // no partner knows an older one than this
@@ -123,14 +124,39 @@ func (a *Aggregator) watch(ctx context.Context, t *tenant, p chstore.Params, h h
 	if err := a.share.Confirm(); err != nil {
 		return err
 	}
-	found, err := a.stepTenant(ctx, t, p, h, from, through)
+	steps, err := a.stepTenant(ctx, t, p, h, from, through)
 	if err != nil {
+		t.days.known = false // some of the days may have been gone through
 		return err
 	}
-	spans := []alert.Span{{
-		Fingerprint: detect.Fingerprint(t.id, event.TenantWide, detect.RuleTenantDrop, component), From: detect.Day(from), Through: detect.Day(through),
-	}}
-	return a.reconcile(ctx, t, p, h, detected(t.id, found), spans, work)
+	return a.settleTenant(ctx, t, p, h, steps, work)
+}
+
+// tenantSteps are the results of going through days of the tenant.
+type tenantSteps struct {
+	rows  tenantRows
+	found []transition
+	span  alert.Span
+}
+
+// settleTenant tells the alerts of the tenant's days and stores the days after it:
+// stored days are not gone through again, so an alert lost in between would stay so.
+// Told twice, it has the same identity.
+func (a *Aggregator) settleTenant(ctx context.Context, t *tenant, p chstore.Params, h horizon, steps *tenantSteps, work *Work) error {
+	err := a.reconcile(ctx, t, p, h, detected(t.id, steps.found), []alert.Span{steps.span}, work)
+	if err == nil {
+		err = a.storeTenant(ctx, &steps.rows)
+	}
+	if err != nil {
+		t.days.known = false // what is remembered is ahead of what is stored
+		return err
+	}
+	if steps.rows.changed() {
+		t.days.ver, t.days.news = p["batch"].(uint64), true
+	}
+	t.days.days = t.days.days[:min(int(h.complete-t.days.days[0].Day)+1, len(t.days.days))]
+	t.days.complete, t.days.dirty, t.days.seen = h.complete, 0, 0
+	return nil
 }
 
 // loadTenantDays reads what is stored, once, and finds the first day whose totals
@@ -158,7 +184,7 @@ func (a *Aggregator) loadTenantDays(ctx context.Context, t *tenant, p chstore.Pa
 		consecutive++
 	}
 	if consecutive == 0 {
-		return nil
+		return a.loadSeen(ctx, t, p)
 	}
 	totals, err := a.tenantTotals(ctx, p, first, first+int32(consecutive)-1)
 	if err != nil {
@@ -171,6 +197,20 @@ func (a *Aggregator) loadTenantDays(ctx context.Context, t *tenant, p chstore.Pa
 			t.days.touch(first+int32(i), a.deps.Now())
 			break
 		}
+	}
+	return nil
+}
+
+// loadSeen finds out how far another configuration has gone through the tenant's days.
+func (a *Aggregator) loadSeen(ctx context.Context, t *tenant, p chstore.Params) error {
+	var rows []struct {
+		Seen int32 `ch:"seen"`
+	}
+	if err := a.deps.Store.Select(ctx, &rows, query("tenant_seen"), p); err != nil {
+		return fmt.Errorf("reading other configurations of the tenant's days: %w", err)
+	}
+	for _, r := range rows {
+		t.days.seen = r.Seen
 	}
 	return nil
 }
@@ -202,9 +242,10 @@ func (a *Aggregator) tenantTotals(ctx context.Context, p chstore.Params, from, t
 	return out, nil
 }
 
-// stepTenant runs the model over the days from..through and stores what changed.
-func (a *Aggregator) stepTenant(ctx context.Context, t *tenant, p chstore.Params, h horizon, from, through int32) ([]transition, error) {
+// stepTenant runs the model over the days from..through.
+func (a *Aggregator) stepTenant(ctx context.Context, t *tenant, p chstore.Params, h horizon, from, through int32) (*tenantSteps, error) {
 	batch := p["batch"].(uint64)
+	t.alive.forget(from)
 	state, prior, err := a.resumeTenant(ctx, t, p, from)
 	if err != nil {
 		return nil, err
@@ -217,8 +258,7 @@ func (a *Aggregator) stepTenant(ctx context.Context, t *tenant, p chstore.Params
 		t.days.days = append(t.days.days, tenantDay{Day: from})
 	}
 	first := t.days.days[0].Day
-	var rows tenantRows
-	var found []transition
+	steps := &tenantSteps{span: span(t.id, event.TenantWide, detect.RuleTenantDrop, &state.Alert, detect.Day(from), through, t.days.seen > 0)}
 	for day := from; day <= through; day++ {
 		i := int(day - first)
 		if i == len(t.days.days) {
@@ -239,23 +279,14 @@ func (a *Aggregator) stepTenant(ctx context.Context, t *tenant, p chstore.Params
 			now.Ver = old.Ver
 		}
 		t.days.days[i] = now
-		if err := rows.add(t.id, a.tenantModel.Hash(), &now, &result, &state, &totals[day-from], batch, day <= h.complete); err != nil {
+		if err := steps.rows.add(t.id, a.tenantModel.Hash(), &now, &result, &state, &totals[day-from], batch, day <= h.complete); err != nil {
 			return nil, err
 		}
 		for _, tr := range result.Transitions {
-			found = append(found, transition{partner: event.TenantWide, Transition: tr})
+			steps.found = append(steps.found, transition{partner: event.TenantWide, rerun: int32(tr.Day) <= t.days.seen, Transition: tr})
 		}
 	}
-	if err := a.storeTenant(ctx, &rows); err != nil {
-		t.days.known = false // what is remembered is ahead of what is stored
-		return nil, err
-	}
-	if rows.changed() {
-		t.days.ver, t.days.news = batch, true
-	}
-	t.days.days = t.days.days[:min(int(h.complete-first)+1, len(t.days.days))]
-	t.days.complete, t.days.dirty = h.complete, 0
-	return found, nil
+	return steps, nil
 }
 
 // storeTenant writes the inputs first: a day whose totals are stored is not looked at

@@ -7,6 +7,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"partnerpulse/internal/aggregator"
+	"partnerpulse/internal/alert"
+	"partnerpulse/internal/alertdesk"
 	"partnerpulse/internal/kafkabus"
 )
 
@@ -94,4 +97,117 @@ func TestHolidayThatTurnsOutToBeNone(t *testing.T) {
 	if diff := cmp.Diff(inTime.state(), late.state()); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// TestOutageThatTurnsOutToBeNone: the days without anybody arrive after all, and the
+// alert is taken back, once.
+func TestOutageThatTurnsOutToBeNone(t *testing.T) {
+	begin := time.Date(2026, 6, 2, 6, 0, 0, 0, time.UTC) // a Tuesday
+	w, visits := programme(t, begin)
+	w.now = begin.AddDate(0, 0, 2).Add(14 * time.Hour)
+	visits(w.now, w.now)
+	w.settle()
+	want := []string{"firing fired"}
+	if diff := cmp.Diff(want, of(w.told(kafkabus.TopicDrop), "-", "tenant.activity_drop")); diff != "" {
+		t.Fatal(diff)
+	}
+	visits(begin, begin.AddDate(0, 0, 1))
+	w.settle()
+	want = append(want, "resolved retracted")
+	if diff := cmp.Diff(want, of(w.told(kafkabus.TopicDrop), "-", "tenant.activity_drop")); diff != "" {
+		t.Error(diff)
+	}
+	w.restart()
+	w.mark(w.all())
+	w.settle()
+	if n := len(w.told(kafkabus.TopicDrop)); n != len(want) {
+		t.Errorf("%d messages, want %d: %+v", n, len(want), w.told(kafkabus.TopicDrop))
+	}
+	validate(t, "drop.json", w.bus.on(kafkabus.TopicDrop))
+}
+
+// TestOutageIsToldWhateverFails: the worker dies at each write around the outage's
+// alert in turn; the alert is told under one id, and not lost.
+func TestOutageIsToldWhateverFails(t *testing.T) {
+	begin := time.Date(2026, 6, 2, 6, 0, 0, 0, time.UTC)
+	w, visits := programme(t, begin)
+	w.now = begin.AddDate(0, 0, 2).Add(14 * time.Hour)
+	visits(w.now, w.now)
+	for fail := 1; ; fail++ {
+		w.faulty.failAt, w.faulty.after = fail, fail%2 == 0
+		var err error
+		for more := true; more && err == nil; {
+			var work aggregator.Work
+			work, err = w.agg.Tick(t.Context())
+			more = work.More
+		}
+		w.restart()
+		if err == nil {
+			break
+		}
+		if fail > 60 {
+			t.Fatal("it fails at every write")
+		}
+	}
+	w.faulty.failAt = 0
+	w.settle()
+	ids := make(map[string]bool)
+	for _, m := range w.told(kafkabus.TopicDrop) {
+		if m.Data.Rule != "tenant.activity_drop" {
+			t.Errorf("%s of %s", m.Data.Rule, m.Subject)
+		}
+		ids[m.ID] = true
+	}
+	if len(ids) != 1 {
+		t.Errorf("the outage was told under %d ids: %+v", len(ids), w.told(kafkabus.TopicDrop))
+	}
+}
+
+// TestTheTenantsAlertIsSeenTo: commands about an alert that concerns no single partner.
+func TestTheTenantsAlertIsSeenTo(t *testing.T) {
+	begin := time.Date(2026, 6, 2, 6, 0, 0, 0, time.UTC)
+	w, visits := programme(t, begin)
+	w.now = begin.AddDate(0, 0, 2).Add(14 * time.Hour)
+	w.settle()
+	msgs := w.told(kafkabus.TopicDrop)
+	if len(msgs) != 1 {
+		t.Fatalf("%+v", msgs)
+	}
+	w.ask(t, msgs[0].Data.Alert, alert.Acknowledge, "")
+	w.ask(t, msgs[0].Data.Alert, alert.Snooze, "2026-06-05")
+	w.now = begin.AddDate(0, 0, 3).Add(14 * time.Hour)
+	visits(w.now, w.now)
+	w.settle()
+	w.now = w.now.AddDate(0, 0, 3) // a Monday
+	visits(w.now, w.now)
+	w.settle()
+	want := []string{"firing fired", "acknowledged command", "snoozed command", "firing snooze_ended", "resolved recovered"}
+	if diff := cmp.Diff(want, of(w.told(kafkabus.TopicDrop), "-", "tenant.activity_drop")); diff != "" {
+		t.Error(diff)
+	}
+	if n := w.openCommands(t); n != 0 {
+		t.Errorf("%d commands are not folded in", n)
+	}
+	validate(t, "drop.json", w.bus.on(kafkabus.TopicDrop))
+}
+
+// ask gives a command and has it folded in.
+func (w *world) ask(t *testing.T, id string, action alert.Action, until string) {
+	t.Helper()
+	desk := alertdesk.New(w.store, func(string) *time.Location { return w.loc }, func() time.Time { return w.now })
+	if _, err := desk.Take(t.Context(), alert.Request{Tenant: tenantID, Alert: id, Action: string(action), Until: until, Actor: "kim"}); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+}
+
+func (w *world) openCommands(t *testing.T) uint64 {
+	t.Helper()
+	var rows []struct {
+		N uint64 `ch:"n"`
+	}
+	if err := w.store.Select(t.Context(), &rows, "SELECT count() AS n FROM alert_commands FINAL WHERE done = 0", nil); err != nil {
+		t.Fatal(err)
+	}
+	return rows[0].N
 }

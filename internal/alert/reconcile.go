@@ -32,6 +32,12 @@ const (
 type Span struct {
 	Fingerprint   string
 	From, Through detect.Day
+	// Carried is the firing day of the episode that was going on before From; NoDay when
+	// none was.
+	Carried detect.Day
+	// Rebuilt says that days had been counted before under another configuration, so
+	// what is not found any more was not shown wrong by data.
+	Rebuilt bool
 }
 
 // identify gives the entry of a finding.
@@ -58,10 +64,12 @@ func (f *Finding) identify() Entry {
 // which an alert fired whether it is too long ago to be news.
 //
 //   - A finding that is not recorded is told.
-//   - A recorded alert that is open, whose firing is no longer found, is resolved as
-//     retracted: late data show that it would not have fired.
+//   - A recorded alert that is open, whose firing is no longer found, goes on for the
+//     episode that is found in its place (adopt); if there is none, it is resolved: as
+//     retracted when late data show that it would not have fired, as superseded when
+//     the rule was configured anew.
 //   - A recorded alert that was closed by recovery or retraction, but by the findings
-//     goes on, is reinstated.
+//     goes on, is reinstated; not because of another configuration.
 //   - A reinstated alert that ends once more is resolved once more.
 func (b *Book) Reconcile(found []Finding, spans []Span, historical func(firing detect.Day) bool) []Entry {
 	found = slices.Clone(found)
@@ -75,22 +83,26 @@ func (b *Book) Reconcile(found []Finding, spans []Span, historical func(firing d
 			out = append(out, e)
 		}
 	}
-	before := slices.Clone(b.alerts)
-	ends := make(map[string]Entry)  // by alert: how it ended, as found
-	starts := make(map[string]bool) // alerts whose firing was found
-	for i := range found {
-		e := found[i].identify()
-		if e.Status == detect.StatusFiring {
-			starts[e.Alert] = true
-			e.Historical = found[i].Old || historical(e.Firing)
-		} else {
-			ends[e.Alert] = e
-		}
-		add(e)
-	}
 	span := make(map[string]Span, len(spans))
 	for _, s := range spans {
 		span[s.Fingerprint] = s
+	}
+	before := slices.Clone(b.alerts)
+	goesOn := b.adopt(found, span, historical) // alerts whose firing was found, or was before
+	ends := make(map[string]Entry)             // by alert: how it ended, as found
+	for i := range found {
+		e := found[i].identify()
+		last := b.last[e.Alert]
+		if e.Status == detect.StatusFiring {
+			goesOn[e.Alert] = true
+			e.Historical = found[i].Old || historical(e.Firing)
+		} else {
+			ends[e.Alert] = e
+			if last == nil || !last.Open() {
+				continue // of an episode that nobody was told of, or that is over
+			}
+		}
+		add(e)
 	}
 	for _, id := range before {
 		last := *b.last[id]
@@ -98,7 +110,7 @@ func (b *Book) Reconcile(found []Finding, spans []Span, historical func(firing d
 		if !ok || last.Firing > s.Through {
 			continue
 		}
-		if e, ok := b.correct(last, s, starts[id], ends); ok {
+		if e, ok := b.correct(last, s, goesOn[id], ends); ok {
 			add(e)
 		}
 	}
@@ -106,18 +118,20 @@ func (b *Book) Reconcile(found []Finding, spans []Span, historical func(firing d
 }
 
 // correct gives the entry that makes what was told of an alert true again.
-func (b *Book) correct(last Entry, s Span, started bool, ends map[string]Entry) (Entry, bool) {
+func (b *Book) correct(last Entry, s Span, exists bool, ends map[string]Entry) (Entry, bool) {
 	e := last
 	e.Day, e.Until, e.Command = s.Through, detect.NoDay, ""
 	number := strconv.Itoa(b.sequences[last.Fingerprint] + 1)
 	end, ended := ends[last.Alert]
-	exists := started || last.Firing < s.From
 	switch {
 	case last.Open() && !exists:
 		e.Status, e.Reason = detect.StatusResolved, Retracted
+		if s.Rebuilt || last.Firing < s.From {
+			e.Reason = Superseded
+		}
 	case last.Open() && ended: // its ordinary end was told before it was reinstated
 		e.Status, e.Reason, e.Day = end.Status, end.Reason, end.Day
-	case !last.Open() && exists && !ended && b.closedWrongly(last, s, started):
+	case !last.Open() && exists && !ended && !s.Rebuilt && b.closedWrongly(last, s):
 		e.Status, e.Reason = detect.StatusFiring, Reinstated
 	default:
 		return Entry{}, false
@@ -126,12 +140,13 @@ func (b *Book) correct(last Entry, s Span, started bool, ends map[string]Entry) 
 	return e, true
 }
 
-// closedWrongly tells whether the days of the span show that the alert is not over.
-func (b *Book) closedWrongly(last Entry, s Span, started bool) bool {
+// closedWrongly tells whether the days of the span show that an alert whose episode
+// they have is not over.
+func (b *Book) closedWrongly(last Entry, s Span) bool {
 	closed := b.closedBy[last.Alert]
 	switch closed.Reason {
 	case Retracted:
-		return started
+		return last.Firing >= s.From
 	case Recovered:
 		return closed.Day >= s.From
 	}

@@ -228,7 +228,10 @@ func TestEveryAddressIsDescribed(t *testing.T) {
 		want = append(want, route.path)
 	}
 	slices.Sort(want)
-	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(c.object("/paths")))); diff != "" {
+	described := slices.DeleteFunc(slices.Sorted(maps.Keys(c.object("/paths"))), func(p string) bool {
+		return strings.HasPrefix(p, "/api/") // the console's, which has a test of its own
+	})
+	if diff := cmp.Diff(want, described); diff != "" {
 		t.Fatalf("the document's paths are not the handler's: %s", diff)
 	}
 	for _, route := range r.c.routes() {

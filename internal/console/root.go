@@ -93,7 +93,13 @@ func parsePages(files fs.FS) (map[string]*template.Template, error) {
 // Handler routes the pages, their assets and the read API.
 func (c *Console) Handler() http.Handler {
 	mux := http.NewServeMux()
-	handle := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, c.counted(pattern, h)) }
+	c.routes(func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, c.counted(pattern, h)) })
+	return mux
+}
+
+// routes gives every address to handle. schemas/openapi.yaml describes those below
+// /api; a test compares.
+func (c *Console) routes(handle func(string, http.HandlerFunc)) {
 	assets, err := fs.Sub(staticFiles, "static")
 	if err != nil {
 		panic(err) // the directory is embedded above
@@ -116,7 +122,6 @@ func (c *Console) Handler() http.Handler {
 	if c.cfg.Demo {
 		c.portalRoutes(handle)
 	}
-	return mux
 }
 
 // counted adds the security headers and counts the answer.

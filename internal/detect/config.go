@@ -165,14 +165,14 @@ func (c *Config) Budget() float64 {
 	return 7 * c.PartnersPerManager / c.AlertsPerManagerWeek
 }
 
-// Hash identifies the configuration: 16 hexadecimal digits, equal for equal
-// values. A state is only valid under the configuration that made it.
+// Hash identifies the configuration and the version of the state: 16 hexadecimal
+// digits, equal for equal values. A state is only valid under the one that made it.
 func (c *Config) Hash() string {
 	b, err := json.Marshal(c)
 	if err != nil {
 		// Only NaN and infinities cannot be marshalled, and Validate refuses them.
 		b = fmt.Appendf(nil, "%+v", *c)
 	}
-	sum := sha256.Sum256(b)
+	sum := sha256.Sum256(fmt.Appendf(b, " state %d", StateVersion))
 	return hex.EncodeToString(sum[:8])
 }

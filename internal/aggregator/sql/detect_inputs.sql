@@ -49,7 +49,7 @@ WITH
     )
 SELECT
     b.partner_id AS partner_id, toInt32(b.first_day) AS first, b.state AS state, toInt32(b.start) AS start,
-    toInt32(greatest({complete:Date}, b.detected_through)) AS through, toInt32(b.detected_through) AS seen,
+    toInt32(greatest({complete:Date}, b.detected_through)) AS through,
     d.days AS days, d.counts AS counts
 FROM b
 LEFT JOIN

@@ -1,12 +1,6 @@
--- Accepted levels on days that the batch detects again.
-SELECT c.command_id AS command_id, c.partner_id AS partner_id, toInt32(c.day) AS day_
-FROM alert_commands AS c FINAL
-INNER JOIN
-(
-    SELECT partner_id, detect_from
-    FROM agg_partners
-    WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}
-      AND detect_from <= greatest({complete:Date}, detected_through)
-) AS p ON p.partner_id = c.partner_id
-WHERE c.tenant = {tenant:String} AND c.action = 'rebaseline' AND c.day >= p.detect_from
+-- Accepted levels of the batch's partners.
+SELECT command_id, partner_id, toInt32(day) AS day_
+FROM alert_commands FINAL
+WHERE tenant = {tenant:String} AND action = 'rebaseline'
+  AND partner_id IN (SELECT partner_id FROM agg_partners WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String})
 ORDER BY command_id
