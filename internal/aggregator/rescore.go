@@ -190,6 +190,7 @@ func (r *Rescore) page(ctx context.Context, p chstore.Params, at rescorePage) (n
 	var sizes []struct {
 		Partners uint64 `ch:"partners"`
 		Last     string `ch:"last"`
+		Single   uint64 `ch:"single"`
 		Rows     uint64 `ch:"score_rows"`
 	}
 	if err := r.store.Select(ctx, &sizes, query("rescore_size"), p); err != nil {
@@ -200,7 +201,7 @@ func (r *Rescore) page(ctx context.Context, p chstore.Params, at rescorePage) (n
 	if len(sizes) == 0 || sizes[0].Partners == 0 {
 		next.Finished = 1
 	} else {
-		if err := scoreInPieces(ctx, r.store, p, sizes[0].Rows, uint64(r.cfg.RowsMax)); err != nil {
+		if err := scoreInPieces(ctx, r.store, p, sizes[0].Single, sizes[0].Rows, uint64(r.cfg.RowsMax)); err != nil {
 			return at, err
 		}
 		next.After, next.Partners, next.Rows = sizes[0].Last, at.Partners+sizes[0].Partners, at.Rows+sizes[0].Rows

@@ -29,6 +29,7 @@ func newTimedStore(store Store, seconds *prometheus.HistogramVec) (*timedStore, 
 			s.names[query(name)] = name
 		}
 	}
+	s.names[scoreStatement(true)], s.names[scoreStatement(false)] = "scores_day", "scores_days"
 	return s, nil
 }
 
