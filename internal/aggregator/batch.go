@@ -206,7 +206,7 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 	}
 	work.Partners, work.ScoreRows = int(sizes[0].Partners), int(sizes[0].ScoreRows)
 	numbers := with(p, scoring.Params(&t.model))
-	numbers["ver"], numbers["as_of"] = p["batch"], p["today"]
+	numbers["ver"], numbers["as_of"], numbers["whole"] = p["batch"], p["today"], uint8(0)
 	if err := scoreInPieces(ctx, a.deps.Store, numbers, sizes[0].Single, sizes[0].ScoreRows, uint64(a.cfg.ScoreRowsMax)); err != nil {
 		return err
 	}

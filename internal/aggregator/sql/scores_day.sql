@@ -1,4 +1,5 @@
-    -- As of one day.
+    -- As of one day. With whole = 1, most partners from the first to the last are in p: then it
+    -- costs less to look up their sums than their rows.
     sums AS
     (
         SELECT
@@ -18,8 +19,11 @@
                 partner_id, day, toInt32({as_of:Date} - day) AS age, v_activity, v_content, v_training, v_pipeline,
                 nps_count, nps_promoters, nps_detractors, training_completed, training_passed, training_certified, cadence_days, segment
             FROM partner_daily FINAL
-            WHERE tenant = {tenant:String} AND partner_id IN (SELECT partner_id FROM p)
+            WHERE tenant = {tenant:String}
+              AND partner_id >= (SELECT min(partner_id) FROM p) AND partner_id <= (SELECT max(partner_id) FROM p)
+              AND ({whole:UInt8} OR partner_id IN (SELECT partner_id FROM p))
               AND day <= {as_of:Date} AND toInt32(day) > toInt32({as_of:Date}) - ages
         ) AS d
         GROUP BY partner_id
+        HAVING partner_id IN (SELECT partner_id FROM p)
     ),
