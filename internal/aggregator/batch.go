@@ -194,6 +194,7 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 	}
 	var sizes []struct {
 		Partners   uint64 `ch:"partners"`
+		Single     uint64 `ch:"single"`
 		ScoreRows  uint64 `ch:"score_rows"`
 		Detections uint64 `ch:"detections"`
 	}
@@ -204,7 +205,9 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 		return nil
 	}
 	work.Partners, work.ScoreRows = int(sizes[0].Partners), int(sizes[0].ScoreRows)
-	if err := a.score(ctx, t, p, sizes[0].ScoreRows); err != nil {
+	numbers := with(p, scoring.Params(&t.model))
+	numbers["ver"], numbers["as_of"], numbers["whole"] = p["batch"], p["today"], uint8(0)
+	if err := scoreInPieces(ctx, a.deps.Store, numbers, sizes[0].Single, sizes[0].ScoreRows, uint64(a.cfg.ScoreRowsMax)); err != nil {
 		return err
 	}
 	fault.Point(fault.AggregatorScored)
@@ -214,25 +217,6 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 		}
 	}
 	return a.publishScores(ctx, t, p, h, work)
-}
-
-// score computes rows of partner_scores, in pieces that bound the store's memory.
-func (a *Aggregator) score(ctx context.Context, t *tenant, p chstore.Params, rows uint64) error {
-	p = with(p, scoring.Params(&t.model))
-	p["ver"] = p["batch"]
-	return scoreInPieces(ctx, a.deps.Store, p, rows, uint64(a.cfg.ScoreRowsMax))
-}
-
-// scoreInPieces computes the rows of the partners of a work table, at most limit at a
-// time.
-func scoreInPieces(ctx context.Context, store Store, p chstore.Params, rows, limit uint64) error {
-	chunks := (rows + limit - 1) / limit
-	for chunk := range chunks {
-		if err := store.Exec(ctx, query("scores"), with(p, chstore.Params{"chunks": chunks, "chunk": chunk})); err != nil {
-			return fmt.Errorf("scoring: %w", err)
-		}
-	}
-	return nil
 }
 
 // drop removes the work tables of a batch.

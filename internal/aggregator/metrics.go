@@ -9,6 +9,7 @@ import (
 
 type metrics struct {
 	tickSeconds prometheus.Histogram
+	statements  *prometheus.HistogramVec
 	tickErrors  prometheus.Counter
 	dirtyKeys   prometheus.Gauge
 	keys        prometheus.Counter
@@ -32,6 +33,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "partnerpulse_aggregator_tick_seconds", Help: "Time of a tick.",
 			Buckets: prometheus.ExponentialBuckets(.005, 2, 14),
 		}),
+		statements: f.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "partnerpulse_aggregator_statement_seconds", Help: "Time of the statements sent to the store, by name.",
+			Buckets: prometheus.ExponentialBuckets(.002, 4, 8),
+		}, []string{"statement"}),
 		tickErrors: counter("tick_errors_total", "Ticks that failed; they are repeated."),
 		dirtyKeys:  gauge("dirty_keys", "Keys to recompute when the last tick began."),
 		keys:       counter("keys_total", "Dirty keys worked off."),

@@ -92,7 +92,7 @@ func (r *Rescore) Run(ctx context.Context) (report RescoreReport, err error) {
 		return report, err
 	}
 	p := with(scoring.Params(&model), chstore.Params{
-		"tenant": r.cfg.Tenant, "model": r.cfg.Version, "from": date(r.cfg.From), "to": date(r.cfg.To), "as_of": date(r.cfg.To),
+		"tenant": r.cfg.Tenant, "model": r.cfg.Version, "from": date(r.cfg.From), "to": date(r.cfg.To), "as_of": date(r.cfg.To), "whole": uint8(1),
 		"page": uint64(max(1, r.cfg.RowsMax/int(r.cfg.To-r.cfg.From+1))),
 	})
 	if p["feeds"], err = r.feeds(ctx); err != nil {
@@ -101,19 +101,20 @@ func (r *Rescore) Run(ctx context.Context) (report RescoreReport, err error) {
 	if err := r.sweep(ctx); err != nil {
 		return report, err
 	}
-	at, resumed, total, err := r.begin(ctx, p)
+	b, err := r.begin(ctx, p)
 	if err != nil {
 		return report, err
 	}
 	for {
-		r.progress(RescoreProgress{int64(at.Partners), int64(total), int64(at.Rows), at.Finished == 1})
+		at := &b.at
+		r.progress(RescoreProgress{int64(at.Partners), int64(max(b.total, at.Partners)), int64(at.Rows), at.Finished == 1})
 		if at.Finished == 1 {
 			return RescoreReport{
 				Tenant: r.cfg.Tenant, Model: r.cfg.Version, From: date(r.cfg.From), To: date(r.cfg.To),
-				Partners: int64(at.Partners), Rows: int64(at.Rows), Resumed: resumed,
+				Partners: int64(at.Partners), Rows: int64(at.Rows), Resumed: b.resumed,
 			}, nil
 		}
-		if at, err = r.page(ctx, p, at); err != nil {
+		if err := r.next(ctx, p, &b); err != nil {
 			return report, err
 		}
 	}
@@ -136,43 +137,89 @@ func (r *Rescore) model(ctx context.Context) (score.Model, error) {
 	return model, err
 }
 
+// feeds are those of the aggregator, so that the rows come out as its own; before it has
+// scored anything, those that the daily inputs tell.
 func (r *Rescore) feeds(ctx context.Context) ([]string, error) {
-	feeds, err := scoring.Feeds(ctx, r.store, r.cfg.Tenant)
-	if err != nil {
-		return nil, err
+	var rows []struct {
+		Days []int32 `ch:"days"`
 	}
-	out := make([]string, len(feeds))
-	for i, day := range feeds {
+	if err := r.store.Select(ctx, &rows, query("rescore_feeds"), chstore.Params{"tenant": r.cfg.Tenant}); err != nil {
+		return nil, fmt.Errorf("reading feeds: %w", err)
+	}
+	var days []int32
+	if len(rows) > 0 {
+		days = rows[0].Days
+	} else {
+		feeds, err := scoring.Feeds(ctx, r.store, r.cfg.Tenant)
+		if err != nil {
+			return nil, err
+		}
+		days = feeds[:]
+	}
+	out := make([]string, len(days))
+	for i, day := range days {
 		out[i] = date(day)
 	}
 	return out, nil
 }
 
-func (r *Rescore) begin(ctx context.Context, p chstore.Params) (at rescorePage, resumed bool, total uint64, err error) {
+// plan is how a recomputation goes on.
+type plan struct {
+	at      rescorePage
+	resumed bool
+	total   uint64   // partners, about
+	ends    []string // partners that a page does not go beyond, in order
+}
+
+func (r *Rescore) begin(ctx context.Context, p chstore.Params) (b plan, err error) {
 	var rows []rescorePage
 	if err := r.store.Select(ctx, &rows, query("rescore_progress"), p); err != nil {
-		return at, false, 0, fmt.Errorf("reading progress: %w", err)
+		return b, fmt.Errorf("reading progress: %w", err)
 	}
 	if len(rows) > 0 {
-		at, resumed = rows[0], rows[0].Finished == 0
-		if !resumed {
-			at = rescorePage{Page: at.Page}
+		b.at, b.resumed = rows[0], rows[0].Finished == 0
+		if !b.resumed {
+			b.at = rescorePage{Page: b.at.Page}
 		}
 	}
 	var totals []struct {
-		Partners uint64 `ch:"partners"`
+		Partners uint64   `ch:"partners"`
+		Ends     []string `ch:"ends"`
 	}
-	if err := r.store.Select(ctx, &totals, query("rescore_total"), p); err != nil {
-		return at, false, 0, fmt.Errorf("counting partners: %w", err)
+	if err := r.store.Select(ctx, &totals, query("rescore_total"), with(p, chstore.Params{"after": b.at.After})); err != nil {
+		return b, fmt.Errorf("counting partners: %w", err)
 	}
 	if len(totals) > 0 {
-		total = totals[0].Partners
+		b.total, b.ends = totals[0].Partners, totals[0].Ends
 	}
-	return at, resumed, total, nil
+	return b, nil
 }
 
-// page recomputes the next partners and records it.
-func (r *Rescore) page(ctx context.Context, p chstore.Params, at rescorePage) (next rescorePage, err error) {
+// next recomputes the next partners that there are.
+func (r *Rescore) next(ctx context.Context, p chstore.Params, b *plan) error {
+	for {
+		for len(b.ends) > 0 && b.ends[0] <= b.at.After {
+			b.ends = b.ends[1:]
+		}
+		end := ""
+		if len(b.ends) > 0 {
+			end = b.ends[0]
+		}
+		next, err := r.page(ctx, with(p, chstore.Params{"end": end}), b.at, end == "")
+		if err != nil {
+			return err
+		}
+		if next != b.at {
+			b.at = next
+			return nil
+		}
+		b.at.After = end // nobody up to there
+	}
+}
+
+// page recomputes the next partners up to the parameter end and records it, or that it
+// was the last. Without partners, unless it was the last, it changes nothing.
+func (r *Rescore) page(ctx context.Context, p chstore.Params, at rescorePage, last bool) (next rescorePage, err error) {
 	ver, err := r.complete(ctx, p)
 	if err != nil {
 		return at, err
@@ -190,17 +237,22 @@ func (r *Rescore) page(ctx context.Context, p chstore.Params, at rescorePage) (n
 	var sizes []struct {
 		Partners uint64 `ch:"partners"`
 		Last     string `ch:"last"`
+		Single   uint64 `ch:"single"`
 		Rows     uint64 `ch:"score_rows"`
 	}
 	if err := r.store.Select(ctx, &sizes, query("rescore_size"), p); err != nil {
 		return at, fmt.Errorf("reading the page: %w", err)
 	}
 	next = at
+	none := len(sizes) == 0 || sizes[0].Partners == 0
+	if none && !last {
+		return at, nil
+	}
 	next.Page++
-	if len(sizes) == 0 || sizes[0].Partners == 0 {
+	if none {
 		next.Finished = 1
 	} else {
-		if err := scoreInPieces(ctx, r.store, p, sizes[0].Rows, uint64(r.cfg.RowsMax)); err != nil {
+		if err := scoreInPieces(ctx, r.store, p, sizes[0].Single, sizes[0].Rows, uint64(r.cfg.RowsMax)); err != nil {
 			return at, err
 		}
 		next.After, next.Partners, next.Rows = sizes[0].Last, at.Partners+sizes[0].Partners, at.Rows+sizes[0].Rows

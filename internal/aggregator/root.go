@@ -80,6 +80,9 @@ func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) (*Ag
 		cfg: cfg, deps: deps, log: log, metrics: newMetrics(reg),
 		detector: detector, tenantModel: tenantModel, share: all{}, tenants: make(map[string]*tenant),
 	}
+	if a.deps.Store, err = newTimedStore(deps.Store, a.metrics.statements); err != nil {
+		return nil, err
+	}
 	for _, t := range cfg.Tenants {
 		loc, err := time.LoadLocation(cmp.Or(t.Timezone, cfg.Timezone))
 		if err != nil {

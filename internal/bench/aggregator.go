@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -80,6 +81,15 @@ type TickFigures struct {
 	Scores   int     `json:"scores_published"`
 	Seconds  float64 `json:"seconds"`
 	Ticks    int     `json:"ticks"`
+	// Statements are those that took longest together, in seconds.
+	Statements []StatementFigures `json:"statements"`
+}
+
+// StatementFigures are about one of the statements of a tick.
+type StatementFigures struct {
+	Name    string  `json:"name"`
+	Times   uint64  `json:"times"`
+	Seconds float64 `json:"seconds"`
 }
 
 // Tenants of the measurement.
@@ -248,9 +258,10 @@ func (nowhere) Publish(context.Context, ...kafkabus.Message) error { return nil 
 func (b *aggregatorBench) tick(ctx context.Context, r *AggregatorReport) error {
 	cfg := aggregator.DefaultConfig()
 	cfg.Detect.Thresholds = detect.FormLorden // the table of thresholds is of the start, not of a tick
+	reg := prometheus.NewRegistry()
 	agg, err := aggregator.New(cfg, aggregator.Deps{
 		Store: b.store, Publisher: nowhere{}, Now: func() time.Time { return b.now },
-	}, zap.NewNop(), prometheus.NewRegistry())
+	}, zap.NewNop(), reg)
 	if err != nil {
 		return fmt.Errorf("making an aggregator: %w", err)
 	}
@@ -277,6 +288,10 @@ func (b *aggregatorBench) tick(ctx context.Context, r *AggregatorReport) error {
 			return err
 		}
 	}
+	before, err := statementTimes(reg)
+	if err != nil {
+		return err
+	}
 	begin := time.Now()
 	work, ticks, err := settle()
 	if err != nil {
@@ -285,9 +300,49 @@ func (b *aggregatorBench) tick(ctx context.Context, r *AggregatorReport) error {
 	if work.Partners != n {
 		return fmt.Errorf("%d partners were brought up to date after news of %d", work.Partners, n)
 	}
-	r.Tick = TickFigures{work.Partners, work.Scores, time.Since(begin).Seconds(), ticks}
+	r.Tick = TickFigures{Partners: work.Partners, Scores: work.Scores, Seconds: time.Since(begin).Seconds(), Ticks: ticks}
 	b.tell(fmt.Sprintf("news of %d partners: %.2f s", n, r.Tick.Seconds))
+	after, err := statementTimes(reg)
+	if err != nil {
+		return err
+	}
+	r.Tick.Statements = longest(before, after)
 	return nil
+}
+
+// statementTimes reads the aggregator's metric.
+func statementTimes(reg *prometheus.Registry) (map[string]StatementFigures, error) {
+	families, err := reg.Gather()
+	if err != nil {
+		return nil, fmt.Errorf("gathering metrics: %w", err)
+	}
+	out := make(map[string]StatementFigures)
+	for _, f := range families {
+		if f.GetName() != "partnerpulse_aggregator_statement_seconds" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			name := m.GetLabel()[0].GetValue()
+			out[name] = StatementFigures{name, m.GetHistogram().GetSampleCount(), m.GetHistogram().GetSampleSum()}
+		}
+	}
+	return out, nil
+}
+
+// statementsMax is how many statements a report names.
+const statementsMax = 15
+
+// longest gives the statements that took longest between two readings.
+func longest(before, after map[string]StatementFigures) []StatementFigures {
+	var out []StatementFigures
+	for name, f := range after {
+		was := before[name]
+		if f.Times > was.Times {
+			out = append(out, StatementFigures{name, f.Times - was.Times, f.Seconds - was.Seconds})
+		}
+	}
+	slices.SortFunc(out, func(a, b StatementFigures) int { return cmp.Compare(b.Seconds, a.Seconds) })
+	return out[:min(len(out), statementsMax)]
 }
 
 func day(d int32) string { return time.Unix(int64(d)*86400, 0).UTC().Format(time.DateOnly) }
@@ -308,6 +363,9 @@ func (r *AggregatorReport) String() string {
 	}
 	line("  histories of %d partners: %d rows in %.2f s, %.0f rows/s", r.History.Partners, r.History.Rows, r.History.Seconds, r.History.RowsPerSecond)
 	line("  news of %d partners: %.2f s in %d ticks (goal < 2 s)", r.Tick.Partners, r.Tick.Seconds, r.Tick.Ticks)
+	for _, f := range r.Tick.Statements {
+		line("    %-34s %8.3f s  %d times", f.Name, f.Seconds, f.Times)
+	}
 	if r.Many != nil {
 		line("  scores of %d partners: %.2f s (goal < 60 s)", r.Many.Partners, r.Many.Seconds)
 	}

@@ -5,11 +5,11 @@ INSERT INTO agg_partners (batch_id, tenant, partner_id, first_day, from_day, thr
 WITH
     page AS
     (
-        SELECT partner_id, minIf(day, events > 0 OR upserts > 0) AS first
+        SELECT partner_id, min(day) AS first
         FROM partner_daily FINAL
-        WHERE tenant = {tenant:String} AND partner_id > {after:String}
+        WHERE tenant = {tenant:String} AND partner_id > {after:String} AND ({end:String} = '' OR partner_id <= {end:String})
+          AND day <= {to:Date} AND (events > 0 OR upserts > 0)
         GROUP BY partner_id
-        HAVING countIf(events > 0 OR upserts > 0) > 0 AND first <= {to:Date}
         ORDER BY partner_id
         LIMIT {page:UInt64}
     ),

@@ -1,5 +1,6 @@
 -- Scores of the batch's partners for each day from from_day on, by the formulas of
--- internal/score. Sums are integers: millionths times 2^30ths.
+-- internal/score. Sums are integers: millionths times 2^30ths. One statement is for the
+-- partners that have one row, as of one day, another for the rest.
 INSERT INTO partner_scores
 (
     tenant, model_version, partner_id, as_of, score, tier, coverage,
@@ -8,12 +9,28 @@ INSERT INTO partner_scores
     imputed_activity, imputed_content, imputed_training, imputed_pipeline, imputed_sentiment, ver
 )
 WITH
+    -- The weights by age, from 0 days on.
+    (
+        SELECT (groupArray(activity), groupArray(content), groupArray(training), groupArray(pipeline), groupArray(sentiment))
+        FROM (SELECT * FROM score_decay FINAL WHERE half_lives = {half_lives:String} ORDER BY age)
+    ) AS decay,
+    length(decay.1) AS ages,
+    arrayMap(x -> toInt32(toDate(x)), {feeds:Array(String)}) AS begins,
+    -- A piece is as many partners, in order, as have so many rows.
     p AS
     (
         SELECT partner_id, from_day, through_day
-        FROM agg_partners
-        WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String} AND from_day <= through_day
-          AND cityHash64(partner_id) % {chunks:UInt64} = {chunk:UInt64}
+        FROM
+        (
+            SELECT
+                partner_id, from_day, through_day,
+                sum(toInt32(through_day) - toInt32(from_day) + 1) OVER
+                    (ORDER BY partner_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS so_far
+            FROM agg_partners
+            WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String} AND from_day <= through_day
+              AND (from_day = {as_of:Date} AND through_day = {as_of:Date}) = {{.Single}}
+        )
+        WHERE intDiv(so_far - 1, {rows_max:UInt64}) = {piece:UInt64}
     ),
     before AS
     (
@@ -22,39 +39,7 @@ WITH
         WHERE tenant = {tenant:String} AND model_version = {model:String}
           AND (partner_id, as_of) IN (SELECT partner_id, from_day - 1 FROM p)
     ),
-    -- Every day of input meets every as_of that it counts for.
-    pairs AS
-    (
-        SELECT
-            d.partner_id AS partner_id, p.from_day AS from_day, toInt32(d.day) AS day,
-            arrayJoin(range(toInt32(greatest(p.from_day, d.day)), toInt32(p.through_day) + 1)) AS as_of,
-            as_of - day AS age,
-            d.v_activity, d.v_content, d.v_training, d.v_pipeline,
-            toInt64(d.nps_count) AS responses,
-            toInt64(d.nps_promoters) - toInt64(d.nps_detractors) AS net,
-            d.training_completed + d.training_passed + d.training_certified > 0 AS completed,
-            toInt64(d.cadence_days) AS cadence, toString(d.segment) AS put_into
-        FROM partner_daily AS d FINAL
-        INNER JOIN p ON p.partner_id = d.partner_id
-        WHERE d.tenant = {tenant:String} AND d.partner_id IN (SELECT partner_id FROM p)
-    ),
-    sums AS
-    (
-        SELECT
-            partner_id, as_of, any(from_day) AS from_day,
-            toFloat64(sum(toInt128(v_activity) * w.activity)) / 1073741824000000 AS x_activity,
-            toFloat64(sum(toInt128(v_content) * w.content)) / 1073741824000000 AS x_content,
-            toFloat64(sum(toInt128(v_training) * w.training)) / 1073741824000000 AS x_training,
-            toFloat64(sum(toInt128(v_pipeline) * w.pipeline)) / 1073741824000000 AS x_pipeline,
-            sum(toInt128(responses) * w.sentiment) + {nps_pseudo:Int64} AS n_sentiment,
-            sum(toInt128(net) * w.sentiment) + {nps_prior:Int64} AS net_sentiment,
-            maxIf(day, completed) AS last_completion,
-            argMaxIf(cadence, day, cadence > 0) AS committed,
-            argMaxIf(put_into, day, put_into != '') AS segment
-        FROM pairs
-        INNER JOIN (SELECT * FROM score_decay FINAL WHERE half_lives = {half_lives:String}) AS w ON w.age = pairs.age
-        GROUP BY partner_id, as_of
-    ),
+{{.Sums}}
     -- Bars are frozen by segment; the first of the list stands for all others.
     raw AS
     (
@@ -79,7 +64,7 @@ WITH
     (
         SELECT
             partner_id, as_of, from_day,
-            arrayMap(x -> toUInt8(toInt32(toDate(x)) > as_of), {feeds:Array(String)}) AS imputed,
+            arrayMap(x -> toUInt8(x > as_of), begins) AS imputed,
             {weights:Array(Int64)} AS weights,
             [
                 transform(segment, {segments:Array(String)}, {imputed_activity:Array(Int64)}, {imputed_activity:Array(Int64)}[1]),
