@@ -73,7 +73,7 @@ func (t *tenantDays) touch(day int32, now time.Time) {
 // or old ones changed and have stopped to, or have changed for long enough.
 func (a *Aggregator) due(t *tenant, h horizon) bool {
 	if !t.days.known || h.complete > t.days.complete {
-		return true
+		return h.complete > 0
 	}
 	now := a.deps.Now()
 	return t.days.dirty > 0 && (now.Sub(t.changed) >= a.cfg.Settle || now.Sub(t.days.since) >= a.cfg.SettleMax)
@@ -91,22 +91,24 @@ func (t *tenantDays) on(day int32) detect.Input {
 	return t.days[i].input()
 }
 
-// watch brings the model of the tenant's totals up to date and tells its alerts. It recomputes from the first day that changed; partners then go on
-// from the first day that means something else to them, those of this batch at once
-// and the others in the next ones.
+// watch brings the model of the tenant's totals up to date and tells its alerts. It
+// recomputes from the first day that changed; partners then go on from the first day
+// that means something else to them, those of this batch at once and the others in
+// the next ones. What is stored is read even while no day has been given to detection
+// since the start: partners whose days changed are detected again all the same.
 func (a *Aggregator) watch(ctx context.Context, t *tenant, p chstore.Params, h horizon, work *Work) error {
-	if h.complete <= 0 || !a.due(t, h) && h.today == t.days.today {
-		return nil
-	}
 	if d := &t.days; d.dirty > 0 && len(d.days) > 0 && d.dirty < d.days[0].Day {
 		// There may be an older history than was known. Where the days begin decides
 		// when the model learns, so it is read again.
 		d.known = false
 	}
 	if !t.days.known {
-		if err := a.loadTenantDays(ctx, t, p, h); err != nil || !t.days.known {
+		if err := a.loadTenantDays(ctx, t, p); err != nil || !t.days.known {
 			return err
 		}
+	}
+	if h.complete <= 0 || !a.due(t, h) && h.today == t.days.today {
+		return nil
 	}
 	t.days.today = h.today
 	through := h.complete
@@ -161,7 +163,7 @@ func (a *Aggregator) settleTenant(ctx context.Context, t *tenant, p chstore.Para
 
 // loadTenantDays reads what is stored, once, and finds the first day whose totals
 // are no longer those that were counted.
-func (a *Aggregator) loadTenantDays(ctx context.Context, t *tenant, p chstore.Params, h horizon) error {
+func (a *Aggregator) loadTenantDays(ctx context.Context, t *tenant, p chstore.Params) error {
 	p = with(p, chstore.Params{"config": a.tenantModel.Hash()})
 	var days []tenantDay
 	if err := a.deps.Store.Select(ctx, &days, query("tenant_days"), p); err != nil {
@@ -174,13 +176,14 @@ func (a *Aggregator) loadTenantDays(ctx context.Context, t *tenant, p chstore.Pa
 	if err := a.deps.Store.Select(ctx, &facts, query("tenant_ver"), p); err != nil {
 		return fmt.Errorf("reading the tenant's first day: %w", err)
 	}
-	if len(facts) != 1 || facts[0].First == 0 || h.complete <= 0 {
+	if len(facts) != 1 || facts[0].First == 0 {
 		return nil
 	}
 	first := facts[0].First
 	t.days = tenantDays{known: true, ver: facts[0].Ver, complete: first - 1}
 	consecutive := 0
-	for consecutive < len(days) && days[consecutive].Day == first+int32(consecutive) && days[consecutive].Day <= h.complete {
+	// Days that were not complete have no meaning for partners, and no version of it.
+	for consecutive < len(days) && days[consecutive].Day == first+int32(consecutive) && days[consecutive].Ver > 0 {
 		consecutive++
 	}
 	if consecutive == 0 {
@@ -193,7 +196,7 @@ func (a *Aggregator) loadTenantDays(ctx context.Context, t *tenant, p chstore.Pa
 	t.days.days = days[:consecutive]
 	t.days.complete = first + int32(consecutive) - 1
 	for i := range t.days.days {
-		if d := &t.days.days[i]; totals[i].fingerprint != d.Fingerprint || d.Ver == 0 {
+		if d := &t.days.days[i]; totals[i].fingerprint != d.Fingerprint {
 			t.days.touch(first+int32(i), a.deps.Now())
 			break
 		}
