@@ -9,6 +9,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"partnerpulse/internal/aggregator"
 	"partnerpulse/internal/alert"
 	"partnerpulse/internal/alertdesk"
 	"partnerpulse/internal/event"
@@ -118,9 +119,30 @@ func TestLifeOfAlerts(t *testing.T) {
 	if n := len(w.bus.messages); n != before {
 		t.Errorf("a replay published %d messages", n-before)
 	}
+	w.acceptedStaysAccepted(t)
 	validate(t, "drop.json", w.bus.on(kafkabus.TopicDrop))
 	validate(t, "training-lapse.json", w.bus.on(kafkabus.TopicTrainingLapse))
 	validate(t, "alert-state.json", w.bus.on(kafkabus.TopicAlertState))
+}
+
+// acceptedStaysAccepted: another configuration, which begins from the first day, is
+// given the level that somebody accepted, too.
+func (w *world) acceptedStaysAccepted(t *testing.T) {
+	t.Helper()
+	before := of(w.told(kafkabus.TopicDrop), "stops", "ghosting")
+	w.reconfigure(func(c *aggregator.Config) { c.Detect.ARL0Days = 30 })
+	w.dayLater("stays", "late")
+	if diff := gocmp.Diff(before, of(w.told(kafkabus.TopicDrop), "stops", "ghosting")); diff != "" {
+		t.Error(diff)
+	}
+	var rows []struct {
+		Status  string `ch:"ghosting_status"`
+		Configs uint64 `ch:"n"`
+	}
+	q := "SELECT argMax(ghosting_status, day) AS ghosting_status, uniqExact(config) AS n FROM detector_state FINAL WHERE partner_id = 'stops'"
+	if err := w.store.Select(t.Context(), &rows, q, nil); err != nil || rows[0].Configs != 1 || rows[0].Status == "firing" {
+		t.Errorf("after the level was accepted: %+v, %v", rows, err)
+	}
 }
 
 // checkTraining: the lapse is inhibited, the certificate's end is not; that it was

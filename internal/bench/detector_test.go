@@ -158,6 +158,9 @@ func TestDetectorReportIsWritten(t *testing.T) {
 		if err != nil || !strings.Contains(string(b), part) {
 			t.Errorf("%s: %v, does not contain %q", name, err, part)
 		}
+		if strings.Contains(string(b), "%!") {
+			t.Errorf("%s has a verb of a format that is none", name)
+		}
 	}
 	var back DetectorReport
 	b, err := os.ReadFile(filepath.Join(dir, "detector.json"))

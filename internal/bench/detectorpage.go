@@ -138,7 +138,7 @@ func (r *DetectorReport) delaySection(line func(string, ...any)) {
 
 func (r *DetectorReport) ruleSection(line func(string, ...any)) {
 	line("## The rules people use\n")
-	line("The first two are as everybody has them. The others have one knob for all partners, tuned so that the healthy tenant of the setting gets as many alerts from it as the budget says; what is left is who gets them. (Week over week cannot be so rare before it alerts about nobody: small partners lose 100 % of a week all the time.) Days between false alerts, by sessions a day; a dash: none in the whole simulation.\n")
+	line("The first two are as everybody has them. The others have one knob for all partners, tuned so that the healthy tenant of the setting gets as many alerts from it as the budget says; what is left is who gets them. (Week over week cannot be so rare before it alerts about nobody: small partners lose 100 %% of a week all the time.) Days between false alerts, by sessions a day; a dash: none in the whole simulation.\n")
 	header, rule := "| days | dispersion | rule | knob |", "|---|---|---|---|"
 	for _, rate := range delayRates {
 		header += fmt.Sprintf(" %g |", rate)

@@ -56,7 +56,7 @@ func (c *Console) render(w http.ResponseWriter, status int, page, block string, 
 
 // writeJSON writes v; the API's answers are never cached.
 func (c *Console) writeJSON(w http.ResponseWriter, status int, v any) {
-	b, err := json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
+	b, err := json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true), jsontext.EscapeForHTML(true))
 	if err != nil {
 		c.log.Error("encoding answer", zap.Error(err))
 		status, b = http.StatusInternalServerError, []byte(`{"code":"internal","message":"the answer could not be encoded"}`)
@@ -64,5 +64,5 @@ func (c *Console) writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(b, '\n'))
+	_, _ = w.Write(append(b, '\n')) //nolint:gosec // JSON, escaped for HTML and not to be sniffed
 }
