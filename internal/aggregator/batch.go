@@ -56,7 +56,7 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		if err := a.rollUp(ctx, t, p, size); err != nil {
 			return Work{}, err
 		}
-		if err := a.facts(ctx, t, p, false); err != nil {
+		if err := a.facts(ctx, t, with(p, chstore.Params{"low": date(size.Low), "high": date(size.High)}), false); err != nil {
 			return Work{}, err
 		}
 	}
@@ -93,7 +93,7 @@ func (a *Aggregator) load(ctx context.Context, t *tenant) error {
 	if err := a.loadModel(ctx, t); err != nil {
 		return err
 	}
-	if err := a.facts(ctx, t, a.params(t, 0, horizon{}), true); err != nil {
+	if err := a.facts(ctx, t, with(a.params(t, 0, horizon{}), chstore.Params{"low": date(0), "high": date(0)}), true); err != nil {
 		return err
 	}
 	t.loaded, t.stale, t.unknown = true, true, true

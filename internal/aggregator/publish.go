@@ -22,6 +22,7 @@ import (
 // latestScore is one row of latest_scores.sql. Decimals come as text.
 type latestScore struct {
 	Partner   string   `ch:"partner_id"`
+	First     int32    `ch:"first"`     // where the history begins
 	Through   int32    `ch:"through"`   // scored through
 	Detected  int32    `ch:"detected"`  // detected through, before this batch
 	Published string   `ch:"published"` // hash of what was published last
@@ -107,7 +108,7 @@ func (r *latestScore) message(t *tenant, model string) (value []byte, hash strin
 func (a *Aggregator) progress(t *tenant, rows []latestScore, h horizon, batch uint64) []chstore.Column {
 	n := len(rows)
 	tenants, models, partners, published := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	scored, detected := make([]time.Time, n), make([]time.Time, n)
+	first, scored, detected := make([]time.Time, n), make([]time.Time, n), make([]time.Time, n)
 	feeds := make([][]time.Time, n)
 	ver := make([]uint64, n)
 	known := make([]time.Time, score.ComponentCount)
@@ -116,12 +117,12 @@ func (a *Aggregator) progress(t *tenant, rows []latestScore, h horizon, batch ui
 	}
 	for i, r := range rows {
 		tenants[i], models[i], partners[i], published[i] = t.id, t.model.Version, r.Partner, r.Published
-		scored[i], detected[i] = midnight(r.Through), midnight(max(r.Detected, h.complete))
+		first[i], scored[i], detected[i] = midnight(r.First), midnight(r.Through), midnight(max(r.Detected, h.complete))
 		feeds[i], ver[i] = known, batch
 	}
 	return []chstore.Column{
 		{Name: "tenant", Values: tenants}, {Name: "model_version", Values: models}, {Name: "partner_id", Values: partners},
 		{Name: "scored_through", Values: scored}, {Name: "detected_through", Values: detected},
-		{Name: "feeds", Values: feeds}, {Name: "published", Values: published}, {Name: "ver", Values: ver},
+		{Name: "feeds", Values: feeds}, {Name: "published", Values: published}, {Name: "first_day", Values: first}, {Name: "ver", Values: ver},
 	}
 }

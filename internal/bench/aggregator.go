@@ -47,17 +47,21 @@ func (c AggregatorConfig) Validate() error {
 
 // AggregatorReport is what a measurement of the aggregator found.
 type AggregatorReport struct {
-	Name     string             `json:"name"`
-	Unit     string             `json:"unit"` // of ours and floors
-	Ours     float64            `json:"ours"` // the re-score of all partners as of one day, from all days of input
-	Floors   map[string]float64 `json:"floors"`
-	Ratios   map[string]float64 `json:"ratios"` // ours ÷ floor
-	Partners int                `json:"partners"`
-	Days     int                `json:"days"`
-	History  HistoryFigures     `json:"history"`
-	Many     *ManyFigures       `json:"many"`
-	Tick     TickFigures        `json:"tick"`
-	Environs Environment        `json:"environment"`
+	Name   string             `json:"name"`
+	Unit   string             `json:"unit"` // of ours and floors
+	Ours   float64            `json:"ours"` // the re-score of all partners as of one day, from all days of input
+	Floors map[string]float64 `json:"floors"`
+	Ratios map[string]float64 `json:"ratios"` // ours ÷ floor
+	// CPUSeconds and CPURatios are the same by CPU time of the process, which has the
+	// embedded engine in it: where others use the machine, they say more.
+	CPUSeconds map[string]float64 `json:"cpu_seconds"`
+	CPURatios  map[string]float64 `json:"cpu_ratios"`
+	Partners   int                `json:"partners"`
+	Days       int                `json:"days"`
+	History    HistoryFigures     `json:"history"`
+	Many       *ManyFigures       `json:"many"`
+	Tick       TickFigures        `json:"tick"`
+	Environs   Environment        `json:"environment"`
 }
 
 // HistoryFigures are about computing the scores of every day of a part of the partners.
@@ -192,19 +196,23 @@ func (b *aggregatorBench) merge(ctx context.Context) error {
 // rescores measures the re-score of one day and its floors in turn, then histories.
 func (b *aggregatorBench) rescores(ctx context.Context, r *AggregatorReport) error {
 	var ours []float64
-	floors := map[string][]float64{}
+	floors, cpu := map[string][]float64{}, map[string][]float64{}
 	for range b.cfg.Rounds {
 		for _, name := range []string{"floor_read", "floor_read_final"} {
+			used := processCPU()
 			took, err := b.exec(ctx, name, chstore.Params{"tenant": benchTenant})
 			if err != nil {
 				return err
 			}
-			floors[strings.TrimPrefix(name, "floor_")] = append(floors[strings.TrimPrefix(name, "floor_")], took.Seconds())
+			name = strings.TrimPrefix(name, "floor_")
+			floors[name], cpu[name] = append(floors[name], took.Seconds()), append(cpu[name], (processCPU()-used).Seconds())
 		}
+		used := processCPU()
 		took, rows, err := b.rescore(ctx, benchTenant, b.today)
 		if err != nil {
 			return err
 		}
+		cpu["ours"] = append(cpu["ours"], (processCPU() - used).Seconds())
 		if rows != int64(b.cfg.Partners) {
 			return fmt.Errorf("%d scores of %d partners", rows, b.cfg.Partners)
 		}
@@ -216,6 +224,13 @@ func (b *aggregatorBench) rescores(ctx context.Context, r *AggregatorReport) err
 	for name, seconds := range floors {
 		r.Floors[name] = middle(seconds)
 		r.Ratios[name] = r.Ours / r.Floors[name]
+	}
+	r.CPUSeconds, r.CPURatios = map[string]float64{}, map[string]float64{}
+	for name, seconds := range cpu {
+		r.CPUSeconds[name] = middle(seconds)
+	}
+	for name := range floors {
+		r.CPURatios[name] = r.CPUSeconds["ours"] / r.CPUSeconds[name]
 	}
 	partners := min(historyPartners, b.cfg.Partners)
 	const part = "history"
@@ -357,9 +372,10 @@ func (r *AggregatorReport) String() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("aggregator, %d partners × %d days (medians)", r.Partners, r.Days)
-	line("  re-score as of one day             %8.2f s", r.Ours)
+	line("  re-score as of one day             %8.2f s, CPU %.2f s", r.Ours, r.CPUSeconds["ours"])
 	for _, name := range []string{"read", "read_final"} {
-		line("  floor %-28s %8.2f s  ratio %.2f  (goal ≤ 3)", name, r.Floors[name], r.Ratios[name])
+		line("  floor %-28s %8.2f s  ratio %.2f  (goal ≤ 3), CPU %.2f s  ratio %.2f", name, r.Floors[name], r.Ratios[name],
+			r.CPUSeconds[name], r.CPURatios[name])
 	}
 	line("  histories of %d partners: %d rows in %.2f s, %.0f rows/s", r.History.Partners, r.History.Rows, r.History.Seconds, r.History.RowsPerSecond)
 	line("  news of %d partners: %.2f s in %d ticks (goal < 2 s)", r.Tick.Partners, r.Tick.Seconds, r.Tick.Ticks)

@@ -6,8 +6,8 @@ SELECT
     groupArray(toInt32(toDate(assumeNotNull(expires_at), {tz:String}))) AS expires
 FROM
 (
-    SELECT partner_id, course_id, time, expires_at
-    FROM events FINAL
+    SELECT partner_id, entity_id AS course_id, time, expires_at
+    FROM entity_events FINAL
     WHERE tenant = {tenant:String}
       AND partner_id IN
       (
@@ -15,8 +15,8 @@ FROM
           WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}
             AND detect_from <= greatest({complete:Date}, detected_through)
       )
-      AND type = 'training.certified' AND isNotNull(expires_at) AND course_id != ''
-      AND NOT internal AND NOT is_bot
+      AND kind = 'training' AND entity_id != ''
+      AND type = 'training.certified' AND isNotNull(expires_at)
       AND toDate(time, {tz:String}) <= {complete:Date}
     ORDER BY partner_id, course_id, time, id
 )

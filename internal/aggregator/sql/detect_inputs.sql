@@ -62,7 +62,7 @@ LEFT JOIN
     INNER JOIN b ON b.partner_id = partner_daily.partner_id
     WHERE partner_daily.tenant = {tenant:String}
       AND partner_daily.partner_id IN (SELECT partner_id FROM p)
-      AND partner_daily.day >= b.start AND partner_daily.sessions > 0
+      AND partner_daily.day >= (SELECT min(start) FROM b) AND partner_daily.day >= b.start AND partner_daily.sessions > 0
     GROUP BY partner_id
 ) AS d ON d.partner_id = b.partner_id
 ORDER BY partner_id

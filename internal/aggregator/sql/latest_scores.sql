@@ -1,12 +1,12 @@
 -- The batch's partners with their newest score and the progress before.
 WITH p AS
 (
-    SELECT partner_id, through_day, detected_through, published
+    SELECT partner_id, first_day, through_day, detected_through, published
     FROM agg_partners
     WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}
 )
 SELECT
-    p.partner_id AS partner_id, toInt32(p.through_day) AS through, toInt32(p.detected_through) AS detected,
+    p.partner_id AS partner_id, toInt32(p.first_day) AS first, toInt32(p.through_day) AS through, toInt32(p.detected_through) AS detected,
     p.published AS published, s.model_version != '' AS present,
     toInt32(s.as_of) AS as_of, if(isNull(s.score), '', toString(s.score)) AS score, s.tier AS tier,
     toString(s.coverage) AS coverage,

@@ -9,12 +9,14 @@ INSERT INTO partner_scores
     imputed_activity, imputed_content, imputed_training, imputed_pipeline, imputed_sentiment, ver
 )
 WITH
-    -- The weights by age, from 0 days on.
-    (
-        SELECT (groupArray(activity), groupArray(content), groupArray(training), groupArray(pipeline), groupArray(sentiment))
-        FROM (SELECT * FROM score_decay FINAL WHERE half_lives = {half_lives:String} ORDER BY age)
-    ) AS decay,
-    length(decay.1) AS ages,
+    -- Inputs older than the table of weights do not count. Of the table, only ages that the
+    -- partners' histories have are taken: large constants are dear.
+    assumeNotNull((SELECT toInt32(count()) FROM score_decay FINAL WHERE half_lives = {half_lives:String})) AS ages,
+    assumeNotNull((
+        SELECT max(toInt32(through_day) - toInt32(first_day))
+        FROM agg_partners
+        WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}
+    )) AS oldest,
     arrayMap(x -> toInt32(toDate(x)), {feeds:Array(String)}) AS begins,
     -- A piece is as many partners, in order, as have so many rows.
     p AS

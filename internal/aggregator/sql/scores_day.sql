@@ -1,5 +1,9 @@
     -- As of one day. With whole = 1, most partners from the first to the last are in p: then it
     -- costs less to look up their sums than their rows.
+    (
+        SELECT (groupArray(activity), groupArray(content), groupArray(training), groupArray(pipeline), groupArray(sentiment))
+        FROM (SELECT * FROM score_decay FINAL WHERE half_lives = {half_lives:String} AND age <= oldest ORDER BY age)
+    ) AS decay,
     sums AS
     (
         SELECT

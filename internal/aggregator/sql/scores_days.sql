@@ -1,10 +1,22 @@
     -- As of several days each. A day of input has an array with what it adds to each
     -- as_of, the last one first: its value times a slice of the weights, which are in
     -- falling order of age for that, behind noughts for ages that nothing is left of.
-    arrayMap(w -> arrayConcat(
-            arrayWithConstant(assumeNotNull((SELECT toUInt32(max(toInt32(through_day) - toInt32(from_day)) + 1) FROM p)), toInt64(0)), arrayReverse(w)),
-        [decay.1, decay.2, decay.3, decay.4, decay.5]) AS falling,
-    (falling[1], falling[2], falling[3], falling[4], falling[5]) AS aged,
+    assumeNotNull((
+        SELECT toUInt32(max(toInt32(through_day) - toInt32(from_day)) + 1)
+        FROM agg_partners
+        WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String} AND from_day <= through_day
+    )) AS longest,
+    (
+        SELECT
+        (
+            arrayConcat(arrayWithConstant(longest, toInt64(0)), groupArray(activity)),
+            arrayConcat(arrayWithConstant(longest, toInt64(0)), groupArray(content)),
+            arrayConcat(arrayWithConstant(longest, toInt64(0)), groupArray(training)),
+            arrayConcat(arrayWithConstant(longest, toInt64(0)), groupArray(pipeline)),
+            arrayConcat(arrayWithConstant(longest, toInt64(0)), groupArray(sentiment))
+        )
+        FROM (SELECT * FROM score_decay FINAL WHERE half_lives = {half_lives:String} AND age <= oldest ORDER BY age DESC)
+    ) AS aged,
     added AS
     (
         SELECT
@@ -28,13 +40,13 @@
                 toInt64(d.nps_count) AS responses, toInt64(d.nps_promoters) - toInt64(d.nps_detractors) AS net,
                 d.training_completed + d.training_passed + d.training_certified > 0 AS completed,
                 toInt64(d.cadence_days) AS cadence, toString(d.segment) AS put_into,
-                toUInt32(length(aged.1) - (through_day - day)) AS at, -- of its weight on the last as_of
+                toUInt32(greatest(1, length(aged.1) - (through_day - day))) AS at, -- of its weight on the last as_of; without inputs it may be older than the weights
                 toUInt32(through_day - greatest(from_day, day) + 1) AS n, -- as_ofs that it counts for
-                toUInt32(greatest(0, through_day - day - toInt32(ages) + 1)) AS gone -- of them, those for which it is too old
+                toUInt32(greatest(0, through_day - day - ages + 1)) AS gone -- of them, those for which it is too old
             FROM partner_daily AS d FINAL
             INNER JOIN p ON p.partner_id = d.partner_id
             WHERE d.tenant = {tenant:String} AND d.partner_id IN (SELECT partner_id FROM p)
-              AND d.day <= p.through_day AND toInt32(d.day) > toInt32(p.from_day) - toInt32(ages)
+              AND d.day <= p.through_day AND toInt32(d.day) > toInt32(p.from_day) - ages
         )
         GROUP BY partner_id
     ),

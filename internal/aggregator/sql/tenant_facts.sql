@@ -1,5 +1,5 @@
 -- The first day of each feed of the tenant and its newest day with events, over the
--- batch's partners (all = 0) or all partners (all = 1). 65535 (2149-06-06) is never.
+-- days that the batch has computed (all = 0) or all days (all = 1). 65535 (2149-06-06) is never.
 SELECT
     toInt32(if(countIf(active_users > 0) = 0, toDate(65535), minIf(day, active_users > 0))) AS activity,
     toInt32(if(countIf(content_views > 0) = 0, toDate(65535), minIf(day, content_views > 0))) AS content,
@@ -16,6 +16,7 @@ FROM
         deals_registered + deals_accepted + deals_rejected + deals_moved + deals_won + deals_lost AS pipeline
     FROM partner_daily FINAL
     WHERE tenant = {tenant:String}
-      AND ({all:UInt8} OR partner_id IN
-          (SELECT partner_id FROM agg_keys WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}))
+      AND ({all:UInt8} OR day >= {low:Date} AND day <= {high:Date} AND (partner_id, day) IN
+          (SELECT partner_id, day FROM agg_days WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}))
 )
+SETTINGS do_not_merge_across_partitions_select_final = 1
