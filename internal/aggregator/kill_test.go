@@ -139,6 +139,7 @@ func newKillRig(t *testing.T, w *world) *killRig {
 	case err := <-ended:
 		t.Fatal(err)
 	}
+	w.spoilt = true
 	r := &killRig{world: w, broker: server.Addr()}
 	if err := kafkabus.EnsureTopics(t.Context(), kafkabus.Config{Brokers: config.List{r.broker}}, kafkabus.Topics(4)); err != nil {
 		t.Fatal(err)

@@ -51,6 +51,54 @@ type world struct {
 	looks  int             // at the clock of rescoredAt
 
 	address, database string // where the store is
+	spoilt            bool   // processes worked on it that may still do: it is not for others
+}
+
+// pool has migrated databases that are empty: migrating takes as long as many a test.
+type pool struct {
+	sync.Mutex
+	free []string
+}
+
+var databases pool //nolint:gochecknoglobals // of the test process, as its engine is
+
+// take gives a database, or says that a fresh one has to be made.
+func (p *pool) take() (name string, fresh bool) {
+	p.Lock()
+	defer p.Unlock()
+	if len(p.free) == 0 {
+		return "", true
+	}
+	name, p.free = p.free[0], p.free[1:]
+	return name, false
+}
+
+func (p *pool) give(name string) {
+	p.Lock()
+	defer p.Unlock()
+	p.free = append(p.free, name)
+}
+
+// leave empties the database for the next test, or drops it.
+func (w *world) leave() error {
+	ctx := context.Background()
+	if w.spoilt || w.t.Failed() {
+		return w.store.Exec(ctx, "DROP DATABASE IF EXISTS "+w.database, nil)
+	}
+	var tables []struct {
+		Name string `ch:"name"`
+	}
+	q := "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0 AND name != 'schema_migrations'"
+	if err := w.store.Select(ctx, &tables, q, nil); err != nil {
+		return err
+	}
+	for _, t := range tables {
+		if err := w.store.Exec(ctx, "TRUNCATE TABLE "+t.Name, nil); err != nil {
+			return err
+		}
+	}
+	databases.give(w.database)
+	return nil
 }
 
 const tenantID = "demo"
@@ -76,29 +124,34 @@ func newWorld(t testing.TB, tz string, now time.Time) *world {
 	}
 	cfg := chstore.DefaultConfig()
 	cfg.Addr = config.List{"http://" + enginetest.ClickHouse(t)}
-	cfg.Database = fmt.Sprintf("agg_%d", time.Now().UnixNano())
+	fresh := false
+	if cfg.Database, fresh = databases.take(); fresh {
+		cfg.Database = fmt.Sprintf("agg_%d", time.Now().UnixNano())
+	}
 	store, err := chstore.Open(cfg, zap.NewNop(), prometheus.NewRegistry())
 	if err != nil {
 		t.Fatal(err)
 	}
+	w := &world{
+		t: t, store: store, faulty: &faultyStore{Store: store}, bus: &recordingBus{}, loc: loc, now: now,
+		events: make(map[string]sent), cfg: testConfig(tz), address: cfg.Addr[0], database: cfg.Database,
+	}
 	t.Cleanup(func() {
-		if err := store.Exec(context.Background(), "DROP DATABASE IF EXISTS "+cfg.Database, nil); err != nil {
+		if err := w.leave(); err != nil {
 			t.Error(err)
 		}
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	migrations, err := chstore.Migrations(schemas.ClickHouse, "clickhouse")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.Migrate(t.Context(), migrations); err != nil {
-		t.Fatal(err)
-	}
-	w := &world{
-		t: t, store: store, faulty: &faultyStore{Store: store}, bus: &recordingBus{}, loc: loc, now: now,
-		events: make(map[string]sent), cfg: testConfig(tz), address: cfg.Addr[0], database: cfg.Database,
+	if fresh {
+		migrations, err := chstore.Migrations(schemas.ClickHouse, "clickhouse")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := store.Migrate(t.Context(), migrations); err != nil {
+			t.Fatal(err)
+		}
 	}
 	w.restart()
 	return w

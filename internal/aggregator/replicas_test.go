@@ -166,6 +166,7 @@ func TestTakeover(t *testing.T) {
 		t.Fatal(err)
 	}
 	rough := newWorld(t, "UTC", end)
+	rough.spoilt = true
 	rough.send(events...)
 	spec := workerSpec{ClickHouse: rough.address, Database: rough.database, Brokers: cluster.ListenAddrs(), Now: end}
 	active, standby := startWorker(t, spec), startWorker(t, spec)

@@ -154,3 +154,28 @@ func TestNewDayAndNewModel(t *testing.T) {
 		t.Errorf("%d rows of two models, want 12", n)
 	}
 }
+
+// TestWhatIsOlderThanTheWeights: inputs, the last training, a commitment and a segment
+// count up to the last age of the table of weights, on histories that go beyond it.
+func TestWhatIsOlderThanTheWeights(t *testing.T) {
+	now := time.Date(2026, 3, 30, 12, 0, 0, 0, time.UTC)
+	w := newWorld(t, "UTC", now)
+	w.cfg.Model.Version = "short"
+	for _, c := range []*score.ComponentModel{
+		&w.cfg.Model.Activity, &w.cfg.Model.Content, &w.cfg.Model.Training, &w.cfg.Model.Pipeline, &w.cfg.Model.Sentiment,
+	} {
+		c.HalfLifeDays = 100
+	}
+	w.restart()
+	ages := len(w.cfg.Model.Decay()[score.Activity])
+	begin := now.AddDate(0, 0, -ages-20)
+	committed := do("p", "commitment", event.CommitmentSet, begin.AddDate(0, 0, 2))
+	committed.Data = `{"cadence_days": 4000}`
+	w.send(do("p", "first", event.PortalLogin, begin), committed, do("p", "trained", event.TrainingCertified, begin.AddDate(0, 0, 5)),
+		do("p", "deal", event.DealRegistered, begin.AddDate(0, 0, 9)), do("other", "1", event.ContentViewed, now.AddDate(0, 0, -3)))
+	w.settle()
+	w.checkScores(w.checkRollups())
+	w.send(do("p", "late", event.PortalLogin, now.AddDate(0, 0, -25)))
+	w.settle()
+	w.checkScores(w.checkRollups())
+}
