@@ -124,7 +124,7 @@ func newWorld(t testing.TB, tz string, now time.Time) *world {
 	}
 	cfg := chstore.DefaultConfig()
 	cfg.Addr = config.List{"http://" + enginetest.ClickHouse(t)}
-	fresh := false
+	var fresh bool
 	if cfg.Database, fresh = databases.take(); fresh {
 		cfg.Database = fmt.Sprintf("agg_%d", time.Now().UnixNano())
 	}
