@@ -53,6 +53,9 @@ func (t *trap) springs() bool {
 	return rand.Float64() < t.chance //nolint:gosec // chance, not secrecy
 }
 
+// stopPause is longer than a stop takes to reach all threads.
+const stopPause = 100 * time.Millisecond
+
 // spring does not return from a kill without delay.
 func (t *trap) spring() {
 	how, signal := "kill", syscall.SIGKILL
@@ -68,7 +71,11 @@ func (t *trap) spring() {
 		return
 	}
 	strike()
-	if !t.stop {
+	if t.stop {
+		// The caller's thread may run on until another one has taken the signal: by then
+		// a commit was sent. The pause ends when the process has been continued.
+		time.Sleep(stopPause)
+	} else {
 		select {} // nothing more may happen while the signal is on its way
 	}
 }
