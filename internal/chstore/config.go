@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"time"
@@ -33,7 +34,8 @@ type Config struct {
 	BIPassword config.Secret `yaml:"bi_password"`
 	Username   string        `yaml:"username"`
 	Password   config.Secret `yaml:"password"`
-	// Compression of inserts and results: lz4, zstd or none.
+	// Compression of inserts and results: lz4, zstd, none, or auto, which is none when all
+	// addresses are of this machine and lz4 otherwise.
 	Compression string `yaml:"compression"`
 	// OpenConnectionsMax bounds concurrent statements of this process.
 	OpenConnectionsMax int `yaml:"open_connections_max"`
@@ -55,7 +57,7 @@ type TLSConfig struct {
 func DefaultConfig() Config {
 	return Config{
 		Addr: config.List{"http://127.0.0.1:8123"}, Database: defaultDatabase, Username: "default",
-		Compression: "lz4", OpenConnectionsMax: 8,
+		Compression: "auto", OpenConnectionsMax: 8,
 		DialTimeout: 10 * time.Second, QueryTimeout: 5 * time.Minute,
 	}
 }
@@ -106,14 +108,14 @@ func (c Config) options() (*clickhouse.Options, error) {
 		o.Protocol, secure = protocol, withTLS
 		o.Addr = append(o.Addr, host)
 	}
-	switch c.Compression {
+	switch c.compression() {
 	case "lz4":
 		o.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
 	case "zstd":
 		o.Compression = &clickhouse.Compression{Method: clickhouse.CompressionZSTD}
 	case "none", "":
 	default:
-		problems = append(problems, fmt.Errorf("clickhouse.compression is %q: use lz4, zstd or none", c.Compression))
+		problems = append(problems, fmt.Errorf("clickhouse.compression is %q: use auto, lz4, zstd or none", c.Compression))
 	}
 	if secure {
 		t, err := c.TLS.load()
@@ -121,6 +123,31 @@ func (c Config) options() (*clickhouse.Options, error) {
 		o.TLS = t
 	}
 	return o, errors.Join(problems...)
+}
+
+// compression is Compression with auto decided. Addresses that cannot be read are told of
+// elsewhere.
+func (c *Config) compression() string {
+	if c.Compression != "auto" {
+		return c.Compression
+	}
+	for _, a := range c.Addr {
+		_, _, host, err := parseAddr(a)
+		if err != nil || !isLoopback(host) {
+			return "lz4"
+		}
+	}
+	return "none"
+}
+
+// isLoopback tells whether host:port is on this machine whatever a resolver says.
+func isLoopback(hostPort string) bool {
+	host, _, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		host = hostPort
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func parseAddr(addr string) (p clickhouse.Protocol, secure bool, host string, err error) {

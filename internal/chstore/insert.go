@@ -30,10 +30,13 @@ func (c Column) Len() int {
 var ErrRefused = errors.New("data does not fit the table")
 
 // insertSettings make an insert durable and free of deduplication, whose tokens
-// can lose rows after a kill (row identity makes repetition harmless instead).
+// can lose rows after a kill (row identity makes repetition harmless instead). Rows are
+// stored as they come: to merge those of one key within the insert, row by row, costs as
+// much again, and readers use FINAL or group by the key anyway.
 func insertSettings() clickhouse.Settings {
 	return clickhouse.Settings{
 		"async_insert":                    0,
+		"optimize_on_insert":              0,
 		"deduplicate_insert":              "disable",
 		"insert_deduplicate":              0,
 		"max_partitions_per_insert_block": 0,

@@ -20,12 +20,23 @@ var errNotNative = errors.New("no native encoding")
 // nativeWriter makes the body of an INSERT … FORMAT Native: one block, as of protocol
 // revision 0, in compressed frames if asked for. Its memory is used again.
 type nativeWriter struct {
-	method  compress.Method
-	frames  *compress.Writer
-	chunk   []byte // not yet in body
-	body    []byte
-	scratch []byte
+	method   compress.Method
+	frames   *compress.Writer
+	chunk    []byte // not yet in own
+	own      []byte // bytes made here
+	inPieces int    // of own
+	pieces   []piece
+	scratch  []byte
 }
+
+// piece is a part of a body: texts of the caller's, or own[low:high].
+type piece struct {
+	texts     []byte
+	low, high int
+}
+
+// textBytesMin is from how many bytes on a column's texts are sent from where they are.
+const textBytesMin = 4 << 10
 
 // frameBytes is ClickHouse's size of a compressed frame before compression.
 const frameBytes = 1 << 20
@@ -50,9 +61,10 @@ func compression(word string) compress.Method {
 }
 
 // block encodes cols, all with the same number of rows, for columns of the given types.
-// The body is valid until the next call.
-func (w *nativeWriter) block(cols []Column, types []clickhouse.ColumnNameAndType, rows int) ([]byte, error) {
-	w.body, w.chunk = w.body[:0], w.chunk[:0]
+// The body is valid until the next call, and as long as the columns are.
+func (w *nativeWriter) block(cols []Column, types []clickhouse.ColumnNameAndType, rows int) ([][]byte, error) {
+	w.own, w.chunk, w.pieces = w.own[:0], w.chunk[:0], w.pieces[:0]
+	w.inPieces = 0
 	w.scratch = binary.AppendUvarint(binary.AppendUvarint(w.scratch[:0], uint64(len(cols))), uint64(rows))
 	if err := w.write(w.scratch); err != nil {
 		return nil, err
@@ -62,13 +74,42 @@ func (w *nativeWriter) block(cols []Column, types []clickhouse.ColumnNameAndType
 			return nil, fmt.Errorf("encoding column %s: %w", cols[i].Name, err)
 		}
 	}
-	return w.body, w.flush()
+	if err := w.flush(); err != nil {
+		return nil, err
+	}
+	w.cut()
+	body := make([][]byte, len(w.pieces))
+	for i, p := range w.pieces {
+		if body[i] = p.texts; p.texts == nil {
+			body[i] = w.own[p.low:p.high]
+		}
+	}
+	clear(w.pieces)
+	return body, nil
+}
+
+// cut makes a piece of the own bytes that are in none yet.
+func (w *nativeWriter) cut() {
+	if w.inPieces < len(w.own) {
+		w.pieces = append(w.pieces, piece{low: w.inPieces, high: len(w.own)})
+		w.inPieces = len(w.own)
+	}
+}
+
+// texts adds a column's texts to the body, uncompressed ones without a copy.
+func (w *nativeWriter) texts(b []byte) error {
+	if w.frames != nil || len(b) < textBytesMin {
+		return w.write(b)
+	}
+	w.cut()
+	w.pieces = append(w.pieces, piece{texts: b})
+	return nil
 }
 
 // write adds bytes to the body.
 func (w *nativeWriter) write(b []byte) error {
 	if w.frames == nil {
-		w.body = append(w.body, b...)
+		w.own = append(w.own, b...)
 		return nil
 	}
 	for len(b) > 0 {
@@ -92,7 +133,7 @@ func (w *nativeWriter) flush() error {
 	if err := w.frames.Compress(w.chunk); err != nil {
 		return fmt.Errorf("compressing: %w", err)
 	}
-	w.body, w.chunk = append(w.body, w.frames.Data...), w.chunk[:0]
+	w.own, w.chunk = append(w.own, w.frames.Data...), w.chunk[:0]
 	return nil
 }
 
@@ -114,7 +155,7 @@ func (w *nativeWriter) column(c *Column, kind string) error {
 		if bare != "String" {
 			return errNotNative
 		}
-		return w.write(texts.buf)
+		return w.texts(texts.buf)
 	}
 	if data, err = appendColumn(w.scratch[:0], c.Values, bare); err != nil {
 		return err

@@ -1,7 +1,6 @@
 package chstore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +44,7 @@ func newPoster(cfg Config, o *clickhouse.Options) *poster {
 	if o.TLS != nil {
 		scheme = "https"
 	}
-	p := &poster{auth: o.Auth, method: compression(cfg.Compression), client: &http.Client{Transport: &http.Transport{
+	p := &poster{auth: o.Auth, method: compression(cfg.compression()), client: &http.Client{Transport: &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: cfg.DialTimeout}).DialContext,
 		TLSClientConfig: o.TLS, TLSHandshakeTimeout: cfg.DialTimeout, MaxIdleConnsPerHost: max(cfg.OpenConnectionsMax, 1),
 		IdleConnTimeout: idleTimeout, WriteBufferSize: writeBufferBytes, DisableCompression: true,
@@ -66,11 +65,13 @@ func (p *poster) insert(ctx context.Context, table string, cols []Column, types 
 	if !ok {
 		return errNotNative // the pool holds nothing else
 	}
-	body, err := w.block(cols, types, rows)
+	defer p.writers.Put(w)
+	pieces, err := w.block(cols, types, rows)
 	if err != nil {
-		p.writers.Put(w)
 		return err
 	}
+	body := newBody(pieces)
+	defer body.end() // before its memory is used again
 	query := p.query(table, cols)
 	start := p.next.Load()
 	for i := range p.bases {
@@ -84,7 +85,6 @@ func (p *poster) insert(ctx context.Context, table string, cols []Column, types 
 		break
 	}
 	if err == nil {
-		p.writers.Put(w) // after an error the transport may still read the body
 		return nil
 	}
 	return fmt.Errorf("inserting into %s: %w", table, err)
@@ -112,11 +112,13 @@ func (p *poster) query(table string, cols []Column) string {
 // answerBytesMax bounds how much of an error's text is read.
 const answerBytesMax = 64 << 10
 
-func (p *poster) post(ctx context.Context, target string, body []byte) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+func (p *poster) post(ctx context.Context, target string, body *body) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, body.reader())
 	if err != nil {
 		return err
 	}
+	req.ContentLength = body.size
+	req.GetBody = func() (io.ReadCloser, error) { return body.reader(), nil } // for a connection that was idle too long
 	req.Header.Set("Content-Type", "application/octet-stream")
 	if p.auth.Username != "" {
 		req.Header.Set("X-ClickHouse-User", p.auth.Username)

@@ -27,6 +27,20 @@ func (t *Texts) AppendBytes(b []byte) {
 	t.rows++
 }
 
+// AppendAt adds a row behind so many others; rows that are missing are empty.
+func (t *Texts) AppendAt(rows int, s string) {
+	t.Pad(rows)
+	t.Append(s)
+}
+
+// Pad adds empty rows until there are so many.
+func (t *Texts) Pad(rows int) {
+	if n := rows - t.rows; n > 0 {
+		t.buf = append(t.buf, make([]byte, n)...) // the compiler makes no slice for this
+		t.rows = rows
+	}
+}
+
 // Len is the number of rows.
 func (t *Texts) Len() int { return t.rows }
 

@@ -165,7 +165,7 @@ type Worker struct {
 	networks  memo[network]
 	referrers memo[site]
 	users     map[string]*memo[string] // pseudonyms by tenant
-	applied   map[appliedSteps][]string
+	applied   map[appliedSteps]string
 }
 
 // Worker makes a worker.
@@ -183,7 +183,7 @@ func (w *Worker) Refresh() {
 }
 
 func (w *Worker) take(ref *Reference) {
-	w.ref, w.applied = ref, map[appliedSteps][]string{}
+	w.ref, w.applied = ref, map[appliedSteps]string{}
 	w.networks, w.referrers = newMemo[network](memoMax), newMemo[site](memoMax)
 }
 
@@ -205,17 +205,18 @@ func (w *Worker) Enrich(e *event.Event, f *Fields, out *Enriched) {
 	out.Steps = w.names(appliedSteps{applied, w.chain.keys[e.Tenant].fingerprint})
 }
 
-// names lists the steps, from a table of the combinations seen: they are few.
-func (w *Worker) names(applied appliedSteps) []string {
+// names lists the steps, separated by commas, from a table of the combinations seen: they are few.
+func (w *Worker) names(applied appliedSteps) string {
 	if known, ok := w.applied[applied]; ok {
 		return known
 	}
-	out := []string{}
+	labels := []string{}
 	for i := range w.chain.steps {
 		if applied.mask&(1<<i) != 0 {
-			out = append(out, w.chain.steps[i].label(w, applied.key))
+			labels = append(labels, w.chain.steps[i].label(w, applied.key))
 		}
 	}
+	out := strings.Join(labels, ",")
 	w.applied[applied] = out
 	return out
 }
@@ -225,7 +226,7 @@ func (s *step) label(w *Worker, key string) string {
 	name := s.name + "/" + strconv.Itoa(s.version)
 	if s.reference != nil {
 		if v := s.reference(w, key); v != "" {
-			name += "+" + v
+			name += "+" + strings.ReplaceAll(v, ",", "_")
 		}
 	}
 	return name

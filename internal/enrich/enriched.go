@@ -34,9 +34,9 @@ type Enriched struct {
 	Partner PartnerAttributes
 	Content ContentAttributes
 
-	// Steps lists what was applied, as name/version or name/version+reference. The
-	// slice is shared between rows and must not be changed.
-	Steps []string
+	// Steps lists what was applied, as name/version or name/version+reference, separated
+	// by commas.
+	Steps string
 }
 
 // PartnerAttributes are what the directory says of a partner. Nothing that is

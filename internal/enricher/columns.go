@@ -97,7 +97,6 @@ type columns struct {
 
 	day, time, receivedAt  []time.Time
 	internal, isBot        []bool
-	enrichments            [][]string
 	maxScrollPct, mediaPct []uint8
 	progress               []float32
 	scoreScaled, marginPct []*float32
@@ -131,7 +130,9 @@ func (c *columns) append(e *event.Event, value []byte, f *enrich.Fields, r *enri
 		textData: string(r.Data),
 	}
 	for i := range text {
-		c.text[i].Append(text[i])
+		if text[i] != "" { // most are: what is left out is padded
+			c.text[i].AppendAt(c.rows, text[i])
+		}
 	}
 	whole := [wholeCount]uint32{
 		wholeWords: f.Words, wholePages: f.Pages, wholeDurationS: f.DurationS, wholeEngagedMS: f.EngagedMS,
@@ -145,7 +146,6 @@ func (c *columns) append(e *event.Event, value []byte, f *enrich.Fields, r *enri
 	c.receivedAt = append(c.receivedAt, e.ReceivedAt)
 	c.internal = append(c.internal, r.Internal)
 	c.isBot = append(c.isBot, r.IsBot)
-	c.enrichments = append(c.enrichments, r.Steps)
 	c.maxScrollPct = append(c.maxScrollPct, f.MaxScrollPct)
 	c.mediaPct = append(c.mediaPct, f.MediaPct)
 	c.progress = append(c.progress, f.Progress)
@@ -157,27 +157,30 @@ func (c *columns) append(e *event.Event, value []byte, f *enrich.Fields, r *enri
 	c.responseS = append(c.responseS, f.ResponseS)
 	c.nps = append(c.nps, f.NPS)
 	c.ver = append(c.ver, version(e.ReceivedAt, value))
-	c.enriched.append(r)
+	c.enriched.append(c.rows, r)
 	c.rows++
 }
 
-// list gives the rows [low, high) as the store takes them.
+// list gives the rows [low, high) as the store takes them. Columns of empty texts are
+// left out: none of the table's has a default of its own.
 func (c *columns) list(low, high int) []chstore.Column {
 	out := make([]chstore.Column, 0, textCount+wholeCount+17+enrichedTextCount+2)
 	for i, name := range textNames() {
-		out = append(out, chstore.Column{Name: name, Values: c.text[i].Range(low, high)})
+		if c.text[i].Len() > 0 {
+			c.text[i].Pad(c.rows)
+			out = append(out, chstore.Column{Name: name, Values: c.text[i].Range(low, high)})
+		}
 	}
 	for i, name := range wholeNames() {
 		out = append(out, chstore.Column{Name: name, Values: c.whole[i][low:high]})
 	}
-	out = c.enriched.list(out, low, high)
+	out = c.enriched.list(out, c.rows, low, high)
 	return append(out,
 		chstore.Column{Name: "day", Values: c.day[low:high]},
 		chstore.Column{Name: "time", Values: c.time[low:high]},
 		chstore.Column{Name: "received_at", Values: c.receivedAt[low:high]},
 		chstore.Column{Name: "internal", Values: c.internal[low:high]},
 		chstore.Column{Name: "is_bot", Values: c.isBot[low:high]},
-		chstore.Column{Name: "enrichments", Values: c.enrichments[low:high]},
 		chstore.Column{Name: "max_scroll_pct", Values: c.maxScrollPct[low:high]},
 		chstore.Column{Name: "media_pct", Values: c.mediaPct[low:high]},
 		chstore.Column{Name: "progress", Values: c.progress[low:high]},
@@ -201,7 +204,7 @@ func (c *columns) reset() {
 		c.whole[i] = empty(c.whole[i])
 	}
 	c.day, c.time, c.receivedAt = empty(c.day), empty(c.time), empty(c.receivedAt)
-	c.internal, c.isBot, c.enrichments = empty(c.internal), empty(c.isBot), empty(c.enrichments)
+	c.internal, c.isBot = empty(c.internal), empty(c.isBot)
 	c.maxScrollPct, c.mediaPct, c.progress = empty(c.maxScrollPct), empty(c.mediaPct), empty(c.progress)
 	c.scoreScaled, c.marginPct = empty(c.scoreScaled), empty(c.marginPct)
 	c.dueAt, c.expiresAt, c.amount = empty(c.dueAt), empty(c.expiresAt), empty(c.amount)

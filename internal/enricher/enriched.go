@@ -7,7 +7,8 @@ import (
 
 // Positions of the columns of the enrichment in enrichedColumns.text.
 const (
-	textBotSignals = iota
+	textSteps = iota
+	textBotSignals
 	textInternalRule
 	textCountry
 	textRegion
@@ -27,7 +28,7 @@ const (
 
 func enrichedTextNames() [enrichedTextCount]string {
 	return [enrichedTextCount]string{
-		"bot_signals", "internal_rule", "country", "region", "city", "url_host", "url_path",
+		"enrichment_steps", "bot_signals", "internal_rule", "country", "region", "city", "url_host", "url_path",
 		"referrer_kind", "referrer_host", "referrer_name",
 		"partner_tier", "partner_segment", "partner_region", "content_title", "directory_kind",
 	}
@@ -40,9 +41,10 @@ type enrichedColumns struct {
 	clockSkewMS  []int64
 }
 
-func (c *enrichedColumns) append(r *enrich.Enriched) {
+// append adds a row after the given number of others.
+func (c *enrichedColumns) append(rows int, r *enrich.Enriched) {
 	text := [enrichedTextCount]string{
-		textBotSignals: r.BotSignals.String(), textInternalRule: r.InternalRule,
+		textSteps: r.Steps, textBotSignals: r.BotSignals.String(), textInternalRule: r.InternalRule,
 		textCountry: r.Country, textRegion: r.Region, textCity: r.City,
 		textURLHost: r.URLHost, textURLPath: r.URLPath,
 		textReferrerKind: string(r.ReferrerKind), textReferrerHost: r.ReferrerHost, textReferrerName: r.ReferrerName,
@@ -50,16 +52,21 @@ func (c *enrichedColumns) append(r *enrich.Enriched) {
 		textContentTitle: r.Content.Title, textDirectoryKind: r.Content.Kind,
 	}
 	for i := range text {
-		c.text[i].Append(text[i])
+		if text[i] != "" {
+			c.text[i].AppendAt(rows, text[i])
+		}
 	}
 	c.isDatacentre = append(c.isDatacentre, r.IsDatacentre)
 	c.clockSkewMS = append(c.clockSkewMS, r.ClockSkewMS)
 }
 
-// list adds the rows [low, high) to out.
-func (c *enrichedColumns) list(out []chstore.Column, low, high int) []chstore.Column {
+// list adds the rows [low, high) of so many rows to out, as columns.list does.
+func (c *enrichedColumns) list(out []chstore.Column, rows, low, high int) []chstore.Column {
 	for i, name := range enrichedTextNames() {
-		out = append(out, chstore.Column{Name: name, Values: c.text[i].Range(low, high)})
+		if c.text[i].Len() > 0 {
+			c.text[i].Pad(rows)
+			out = append(out, chstore.Column{Name: name, Values: c.text[i].Range(low, high)})
+		}
 	}
 	return append(out,
 		chstore.Column{Name: "is_datacentre", Values: c.isDatacentre[low:high]},
