@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 	"github.com/shopspring/decimal"
 	"pgregory.net/rapid"
@@ -178,6 +179,32 @@ func TestAgentParserRemembersWhatParseAgentSays(t *testing.T) {
 	if got, _ := enrich.NewAgentParser(0).Parse("curl/8.0"); got != enrich.ParseAgent("curl/8.0") {
 		t.Errorf("a parser of size 0 says %+v", got)
 	}
+}
+
+// FuzzExtractFlat holds the short way through flat data to the decoder, which a space
+// sends the same data to.
+func FuzzExtractFlat(f *testing.F) {
+	for _, data := range []string{
+		`{"view_id":"v","kind":"pdf","words":1,"amount":12.5,"score":9,"other":true,"title":null}`, `{"path":"/p","path":2}`,
+		`{"due_at":"2026-05-01T10:00:00Z","response_s":5,"query":"é\"","x":{"path":"y"}}`, `{"path":"a","words":[1]}`, `{"path":"a" ,"words":3}`,
+		`{"path":"}","title":"\u0041"}`, `{"margin_pct":-0.5e1}`, `{"":1,"stage":""}`,
+	} {
+		f.Add(data, true)
+		f.Add(data, false)
+	}
+	x := enrich.NewExtractor()
+	f.Fuzz(func(t *testing.T, data string, survey bool) {
+		if !jsontext.Value(data).IsValid(jsontext.AllowDuplicateNames(true)) || data[0] != '{' {
+			t.Skip("only valid objects get there")
+		}
+		kind := event.ContentEngaged
+		if survey {
+			kind = event.SurveyNPSAnswered
+		}
+		if diff := cmp.Diff(x.Extract(kind, []byte("{ "+data[1:])), x.Extract(kind, []byte(data)), compareDecimals); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func BenchmarkExtract(b *testing.B) {

@@ -33,6 +33,10 @@ func (x *Extractor) Extract(t event.Type, data []byte) Fields {
 	if len(data) <= len("{}") {
 		return f
 	}
+	if x.flat(t, data, &f) {
+		return f
+	}
+	f = Fields{}
 	x.buf.Reset()
 	x.buf.Write(data)
 	x.dec.Reset(&x.buf, jsontext.AllowDuplicateNames(true))
