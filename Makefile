@@ -56,7 +56,7 @@ CHAOS_RUN = go test -c -o bin/chaos.test ./internal/chaos && cd internal/chaos &
 
 chaos: deps ## Break everything under load, then compare every row: DURATION=10m EVENTS=5000000 KILLS=50 SEED= BROKER=embedded|apache JSON=FILE
 	@$(CHAOS_RUN) -test.run '^TestChaos$$' -chaos.duration=$(or $(DURATION),10m) -chaos.events=$(or $(EVENTS),5000000) \
-		-chaos.kills=$(or $(KILLS),50) -chaos.partners=$(or $(PARTNERS),500) -chaos.days=$(or $(DAYS),60) -chaos.enrichers=$(or $(ENRICHERS),3) \
+		-chaos.kills=$(or $(KILLS),50) -chaos.partners=$(or $(PARTNERS),500) -chaos.days=$(or $(DAYS),60) -chaos.enrichers=$(or $(ENRICHERS),3) -chaos.aggregators=$(or $(AGGREGATORS),2) \
 		-chaos.seed=$(or $(SEED),0) -chaos.broker=$(or $(BROKER),embedded) -chaos.json=$(abspath $(or $(JSON),bin/chaos.json))
 
 soak: deps ## Steady load; memory, goroutines and descriptors must not grow: DURATION=30m RATE=1500

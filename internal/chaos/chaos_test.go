@@ -18,16 +18,17 @@ import (
 )
 
 var (
-	chaosDuration  = flag.Duration("chaos.duration", 14*time.Second, "how long load and faults go on")
-	chaosEvents    = flag.Int("chaos.events", 50_000, "distinct events")
-	chaosKills     = flag.Int("chaos.kills", 8, "least number of kills")
-	chaosPartners  = flag.Int("chaos.partners", 40, "partners")
-	chaosDays      = flag.Int("chaos.days", 20, "days of the world")
-	chaosEnrichers = flag.Int("chaos.enrichers", 2, "enrichers, besides those that come and go")
-	chaosSeed      = flag.Uint64("chaos.seed", 0, "seed of world and plan; 0 takes one from the clock")
-	chaosDay       = flag.String("chaos.day", "", "last day of the world, YYYY-MM-DD, to repeat a run; empty: today")
-	chaosBroker    = flag.String("chaos.broker", "embedded", "embedded or apache")
-	chaosJSON      = flag.String("chaos.json", "", "write the report to this file, - is standard output")
+	chaosDuration    = flag.Duration("chaos.duration", 14*time.Second, "how long load and faults go on")
+	chaosEvents      = flag.Int("chaos.events", 50_000, "distinct events")
+	chaosKills       = flag.Int("chaos.kills", 8, "least number of kills")
+	chaosPartners    = flag.Int("chaos.partners", 40, "partners")
+	chaosDays        = flag.Int("chaos.days", 20, "days of the world")
+	chaosEnrichers   = flag.Int("chaos.enrichers", 2, "enrichers, besides those that come and go")
+	chaosAggregators = flag.Int("chaos.aggregators", 2, "aggregators, which share the tenants out")
+	chaosSeed        = flag.Uint64("chaos.seed", 0, "seed of world and plan; 0 takes one from the clock")
+	chaosDay         = flag.String("chaos.day", "", "last day of the world, YYYY-MM-DD, to repeat a run; empty: today")
+	chaosBroker      = flag.String("chaos.broker", "embedded", "embedded or apache")
+	chaosJSON        = flag.String("chaos.json", "", "write the report to this file, - is standard output")
 )
 
 // TestChaos kills, freezes and rewinds everything under load. Then every event, every
@@ -53,7 +54,7 @@ func TestChaos(t *testing.T) {
 
 	begin := time.Now()
 	c := newCluster(t, settings{apache: apache})
-	c.run(*chaosEnrichers)
+	c.run(*chaosEnrichers, *chaosAggregators)
 	o := newOffsets(c.broker.addrs())
 	underFaults(t, c, w, steps, o, r)
 	drained := time.Now()

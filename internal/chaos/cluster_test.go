@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,7 +31,7 @@ const (
 	group      = "chaos"
 	partitions = 8
 	database   = "partnerpulse"
-	// sessionTimeout of the enrichers is the least that Kafka allows: it is how long
+	// sessionTimeout of enrichers and aggregators is the least that Kafka allows: it is how long
 	// the partitions of a killed one wait.
 	sessionTimeout = 6 * time.Second
 )
@@ -50,11 +51,11 @@ type cluster struct {
 	keys  map[string]string // secret by tenant
 	ports map[string]int
 
-	broker     broker
-	store      *process
-	collector  *process
-	enrichers  []*process
-	aggregator *process
+	broker      broker
+	store       *process
+	collector   *process
+	enrichers   []*process
+	aggregators []*process
 }
 
 // settings are what differs between installations of the tests.
@@ -68,8 +69,9 @@ type settings struct {
 func newCluster(t *testing.T, s settings) *cluster {
 	t.Helper()
 	c := &cluster{t: t, dir: t.TempDir(), keys: map[string]string{}, ports: map[string]int{}}
-	for i, port := range freePorts(t, 10) {
-		c.ports[[]string{"broker", "store", "collector", "enricher-0", "enricher-1", "enricher-2", "enricher-3", "aggregator", "spare-0", "spare-1"}[i]] = port
+	names := []string{"broker", "store", "collector", "enricher-0", "enricher-1", "enricher-2", "enricher-3", "aggregator-0", "aggregator-1", "aggregator-2", "spare-0", "spare-1"}
+	for i, port := range freePorts(t, len(names)) {
+		c.ports[names[i]] = port
 	}
 	t.Cleanup(c.cleanup)
 	if s.apache {
@@ -85,7 +87,7 @@ func newCluster(t *testing.T, s settings) *cluster {
 	}
 	c.writeConfig(s)
 	must(t, c.command("migrate"))
-	c.collector, c.aggregator = c.role("collector", "collector"), c.role("aggregator", "aggregator")
+	c.collector = c.role("collector", "collector")
 	return c
 }
 
@@ -123,7 +125,7 @@ func (c *cluster) writeConfig(s settings) {
 	fmt.Fprintf(&b, "collector: {http: {addr: %q}, spool: {dir: %q}}\n", c.at("collector"), filepath.Join(c.dir, "spool"))
 	fmt.Fprintf(&b, "enricher: {group: %s, session_timeout: %s, heartbeat_interval: 500ms, rebalance_timeout: 10s, retry_max: 2s, rejects: {group: rejects}}\n", group, sessionTimeout)
 	// Thresholds of the detector are tabulated at every start otherwise, a second each.
-	b.WriteString("aggregator: {interval: 500ms, retry_max: 2s, settle: 3s, settle_max: 1m, detect: {thresholds: lorden}}\n")
+	fmt.Fprintf(&b, "aggregator: {interval: 500ms, takeover_after: %s, retry_max: 2s, settle: 3s, settle_max: 1m, detect: {thresholds: lorden}}\n", sessionTimeout)
 	b.WriteString("tenants:\n")
 	for _, t := range tenants {
 		fmt.Fprintf(&b, "  %s: {timezone: %s}\n", t.id, t.zone)
@@ -149,22 +151,29 @@ func (c *cluster) command(args ...string) error {
 	return nil
 }
 
-// run starts the roles: the collector, n enrichers and the aggregator.
-func (c *cluster) run(n int) {
+// run starts the roles: the collector, and so many enrichers and aggregators.
+func (c *cluster) run(enrichers, aggregators int) {
 	c.t.Helper()
-	for i := range n {
+	for i := range enrichers {
 		c.enrichers = append(c.enrichers, c.role("enricher", "enricher-"+strconv.Itoa(i)))
 	}
-	for _, p := range append([]*process{c.collector, c.aggregator}, c.enrichers...) {
+	for i := range aggregators {
+		c.aggregators = append(c.aggregators, c.role("aggregator", "aggregator-"+strconv.Itoa(i)))
+	}
+	for _, p := range c.roles() {
 		must(c.t, p.start(""))
 	}
 	await(c.t, time.Minute, "the collector", func() error { _, err := c.get(c.at("collector"), "/healthz"); return err })
 }
 
+// roles are the processes of the binary.
+func (c *cluster) roles() []*process {
+	return slices.Concat([]*process{c.collector}, c.enrichers, c.aggregators)
+}
+
 // processes are all that run, in the order in which they may end.
 func (c *cluster) processes() []*process {
-	out := append([]*process{c.collector}, c.enrichers...)
-	out = append(out, c.aggregator, c.store)
+	out := append(c.roles(), c.store)
 	if p := c.broker.process(); p != nil {
 		out = append(out, p)
 	}

@@ -32,7 +32,7 @@ func TestClickHouseGone(t *testing.T) {
 	t.Logf("seed %d, %d events", seed, events)
 	w := newWorld(seed, events, 40, 20, time.Now().UTC().Truncate(24*time.Hour))
 	c := newCluster(t, settings{})
-	c.run(2)
+	c.run(2, 1)
 	r := newReport()
 	d := &director{c: c, report: r, rng: rand.New(rand.NewPCG(seed, 5)), begin: time.Now()}
 	l := &load{w: w, c: c, within: within}
@@ -69,7 +69,7 @@ func TestClickHouseGone(t *testing.T) {
 	c.settle(o, group, database)
 	drained := time.Since(back)
 	must(t, d.tend())
-	for _, p := range append(c.enrichers, c.collector, c.aggregator) {
+	for _, p := range c.roles() {
 		if p.starts != 1 || !p.running() {
 			t.Errorf("%s was started %d times", p.name, p.starts)
 		}

@@ -71,6 +71,7 @@ func deck(rng *rand.Rand, apache bool) []step {
 	}
 	add(freeze, "enricher", "", sessionTimeout+time.Second, sessionTimeout+5*time.Second)
 	add(freeze, "aggregator", "", time.Second, 5*time.Second)
+	add(freeze, "aggregator", "", sessionTimeout+time.Second, sessionTimeout+5*time.Second) // another takes its tenants over
 	add(freeze, "store", "", 500*time.Millisecond, 4*time.Second)
 	if !apache {
 		add(freeze, "broker", "", 500*time.Millisecond, 4*time.Second)

@@ -32,7 +32,7 @@ func TestReplayedTwiceInAnotherOrder(t *testing.T) {
 	t.Logf("seed %d", seed)
 	w := newWorld(seed, *reorderEvents, 20, 25, time.Now().UTC().Truncate(24*time.Hour))
 	first := newCluster(t, settings{})
-	first.run(2)
+	first.run(2, 1)
 	must(t, (&load{w: w, c: first}).run(t.Context()))
 	o := newOffsets(first.broker.addrs())
 	first.settle(o, group, database)
@@ -46,7 +46,7 @@ func TestReplayedTwiceInAnotherOrder(t *testing.T) {
 	rand.New(rand.NewPCG(seed, 6)).Shuffle(len(records), func(i, j int) { records[i], records[j] = records[j], records[i] })
 
 	second := newCluster(t, settings{store: first.store, database: again})
-	second.run(2)
+	second.run(2, 1)
 	producer := kafkabus.NewProducer(kafkabus.ProducerConfig{
 		Config: kafkabus.Config{Brokers: second.broker.addrs()}, BatchRowsMax: publishChunk,
 	}, zap.NewNop(), prometheus.NewRegistry())

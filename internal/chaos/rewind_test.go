@@ -33,7 +33,7 @@ func TestAFrozenEnricherCannotRewindOnApacheKafka(t *testing.T) {
 func frozenCannotRewind(t *testing.T, s settings) {
 	t.Helper()
 	c := newCluster(t, s)
-	c.run(1)
+	c.run(1, 1)
 	frozen, other := c.enrichers[0], c.role("enricher", "enricher-1")
 	must(t, frozen.end(syscall.SIGTERM))
 	must(t, frozen.start("enricher.marked:1:stop"))

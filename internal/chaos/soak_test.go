@@ -40,7 +40,7 @@ func TestSoak(t *testing.T) {
 	t.Logf("seed %d, %d events", seed, events)
 	w := newWorld(seed, events, 60, 30, time.Now().UTC().Truncate(24*time.Hour))
 	c := newCluster(t, settings{})
-	c.run(2)
+	c.run(2, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), *soakDuration+10*time.Minute)
 	defer cancel()
 	loaded := make(chan error, 1)
@@ -56,7 +56,7 @@ func TestSoak(t *testing.T) {
 			must(t, err)
 			going = false
 		case <-tick.C:
-			for _, p := range append(slices.Clone(c.enrichers), c.collector, c.aggregator) {
+			for _, p := range c.roles() {
 				for _, g := range gauges() {
 					if v, err := c.metric(p.name, g.name); err == nil {
 						key := p.name + " " + g.name
@@ -70,7 +70,7 @@ func TestSoak(t *testing.T) {
 	if len(samples) != 4*len(gauges()) {
 		t.Fatalf("only %d series were read: %v", len(samples), slices.Sorted(maps.Keys(samples)))
 	}
-	for _, p := range append(slices.Clone(c.enrichers), c.collector, c.aggregator) {
+	for _, p := range c.roles() {
 		for _, g := range gauges() {
 			key := p.name + " " + g.name
 			early, late, err := thirds(samples[key])
