@@ -54,8 +54,8 @@ crash: deps build ## kill -9 during 100,000 events, then count
 
 CHAOS_RUN = go test -c -o bin/chaos.test ./internal/chaos && cd internal/chaos && ../../bin/chaos.test -test.v -test.timeout 12h
 
-chaos: deps ## Break everything under load, then compare every row: DURATION=10m EVENTS=5000000 KILLS=50 SEED= BROKER=embedded|apache JSON=FILE
-	@$(CHAOS_RUN) -test.run '^TestChaos$$' -chaos.duration=$(or $(DURATION),10m) -chaos.events=$(or $(EVENTS),5000000) \
+chaos: deps ## Break everything under load, then compare every row: DURATION=12m EVENTS=6000000 KILLS=50 SEED= BROKER=embedded|apache JSON=FILE
+	@$(CHAOS_RUN) -test.run '^TestChaos$$' -chaos.duration=$(or $(DURATION),12m) -chaos.events=$(or $(EVENTS),6000000) \
 		-chaos.kills=$(or $(KILLS),50) -chaos.partners=$(or $(PARTNERS),500) -chaos.days=$(or $(DAYS),60) -chaos.enrichers=$(or $(ENRICHERS),3) -chaos.aggregators=$(or $(AGGREGATORS),2) \
 		-chaos.seed=$(or $(SEED),0) -chaos.broker=$(or $(BROKER),embedded) -chaos.json=$(abspath $(or $(JSON),bin/chaos.json))
 
