@@ -144,12 +144,12 @@ func (a *Aggregator) loop(ctx context.Context) error {
 	}
 }
 
-// detached runs one tick that outlives ctx by at most StopTimeout.
+// detached runs one tick that outlives ctx by at most the time of grace.
 func (a *Aggregator) detached(ctx context.Context) (Work, error) {
 	tick, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
-		timer := time.NewTimer(a.cfg.StopTimeout)
+		timer := time.NewTimer(a.grace(context.Cause(ctx)))
 		defer timer.Stop()
 		select {
 		case <-timer.C:
@@ -159,6 +159,17 @@ func (a *Aggregator) detached(ctx context.Context) (Work, error) {
 	})
 	defer stop()
 	return a.Tick(tick)
+}
+
+// grace is how long a tick may go on after its context has ended: StopTimeout, but when
+// the group is being divided anew no longer than it takes to join in time. A member of the
+// group says nothing until its tick has ended; if it were silent for TakeoverAfter it would
+// be put out, and its coming back would divide the group anew again, and so on for ever.
+func (a *Aggregator) grace(cause error) time.Duration {
+	if errors.Is(cause, kafkabus.ErrGenerationEnded) {
+		return min(a.cfg.StopTimeout, a.cfg.TakeoverAfter/3)
+	}
+	return a.cfg.StopTimeout
 }
 
 // Work says what a tick did.
