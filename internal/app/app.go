@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -161,11 +162,16 @@ func (a *app) aggregator() (Part, error) {
 	}}, nil
 }
 
+// shardsRebalanceMin is the least time that aggregators are given to join again: a tick
+// that is under way takes a third of takeover_after at most.
+const shardsRebalanceMin = 5 * time.Second
+
 // shards divides the tenants among all aggregators.
 func (a *app) shards(log *zap.Logger, reg prometheus.Registerer) *kafkabus.Shards {
 	cfg := kafkabus.DefaultConsumerConfig(a.cfg.Aggregator.Group)
 	cfg.Config, cfg.Topics, cfg.SessionTimeout = a.cfg.Kafka.Config, []string{kafkabus.TopicShards}, a.cfg.Aggregator.TakeoverAfter
 	cfg.HeartbeatInterval = min(cfg.HeartbeatInterval, cfg.SessionTimeout/3)
+	cfg.RebalanceTimeout = max(cfg.SessionTimeout, shardsRebalanceMin)
 	return kafkabus.NewShards(cfg, log, reg)
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -141,7 +143,8 @@ func (c *Consumer) Run(ctx context.Context, handle Handler) error {
 		case err != nil:
 			failures++
 			c.reportGroupError(err, failures)
-			continue // kafka-go waits before it joins again
+			sleep(ctx, c.joinPause(err, failures, rand.Float64()))
+			continue
 		}
 		failures = 0
 		began := time.Now()
@@ -163,6 +166,20 @@ func (c *Consumer) reportGroupError(err error, failures int) {
 	if failures&(failures-1) == 0 && !errors.Is(err, kafka.RebalanceInProgress) {
 		c.log.Warn("joining the consumer group failed; trying again", zap.Int("failures", failures), zap.Error(err))
 	}
+}
+
+// joinPause is how long to wait before joining again, besides rejoinBackoff; luck is in
+// [0, 1). A join that timed out leaves a member behind that nobody speaks for, and a broker
+// may begin to wait for it anew with every other join (kfake does). Members that took turns
+// in that would never form a group: pauses that differ and grow past RebalanceTimeout let
+// one wait come to its end.
+func (c *Consumer) joinPause(err error, failures int, luck float64) time.Duration {
+	var network net.Error
+	if failures < 2 || !errors.As(err, &network) || !network.Timeout() {
+		return 0
+	}
+	most := c.cfg.RebalanceTimeout << min(failures-2, 2) / 2 // half of it, then once, then twice
+	return time.Duration(luck * float64(most))
 }
 
 // leave leaves the group, cutting the connections if that takes too long: a

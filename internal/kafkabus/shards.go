@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"math/rand/v2"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -67,7 +68,8 @@ func (s *Shards) Run(ctx context.Context, work func(ctx context.Context, share S
 		case err != nil:
 			failures++
 			c.reportGroupError(err, failures)
-			continue // kafka-go waits before it joins again
+			sleep(ctx, c.joinPause(err, failures, rand.Float64()))
+			continue
 		}
 		failures = 0
 		began := time.Now()
