@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime/pprof"
 	"time"
 
@@ -51,6 +52,13 @@ func (b *benchServeCmd) Run(ctx context.Context, g *globals) (err error) {
 			pprof.StopCPUProfile()
 			err = errors.Join(err, f.Close())
 		}()
+	}
+	if b.DataDir != "" {
+		release, err := holdBenchDir(filepath.Dir(b.DataDir))
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, release()) }()
 	}
 	cfg.Kafka.Brokers, cfg.ClickHouse.Addr = []string{b.Kafka}, []string{b.ClickHouse}
 	return bench.Serve(ctx, os.Stdin, os.Stdout, func(ctx context.Context, ready func(bench.Address) error) error {
