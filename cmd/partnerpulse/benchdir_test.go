@@ -69,10 +69,8 @@ func TestBenchDirs(t *testing.T) {
 	}
 }
 
-// TestBenchLeavesNothing: a measurement that is asked to end, by two signals at once as
-// timeout(1) sends them, takes its processes and files with it; what a killed one
-// leaves goes with the next one.
-func TestBenchLeavesNothing(t *testing.T) {
+// TestBenchProcesses runs measurements as users do, on one build of the program.
+func TestBenchProcesses(t *testing.T) {
 	dir := t.TempDir()
 	program, scratch := filepath.Join(dir, "partnerpulse"), filepath.Join(dir, "tmp")
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
@@ -81,6 +79,14 @@ func TestBenchLeavesNothing(t *testing.T) {
 	if err := os.Mkdir(scratch, 0o750); err != nil {
 		t.Fatal(err)
 	}
+	t.Run("leave nothing", func(t *testing.T) { benchLeavesNothing(t, program, scratch) })
+	t.Run("e2e", func(t *testing.T) { benchE2E(t, program, scratch) })
+}
+
+// benchLeavesNothing: a measurement that is asked to end, by two signals at once as
+// timeout(1) sends them, takes its processes and files with it; what a killed one
+// leaves goes with the next one.
+func benchLeavesNothing(t *testing.T, program, scratch string) {
 	left := func() []os.DirEntry {
 		entries, err := os.ReadDir(scratch)
 		if err != nil {
