@@ -32,13 +32,13 @@ func (b *benchAggregatorCmd) Run(ctx context.Context, _ *globals) (err error) {
 	if err := cfg.Validate(); err != nil {
 		return usageError{err}
 	}
-	dir, err := newBenchDir()
+	dir, err := os.MkdirTemp("", "partnerpulse-bench-")
 	if err != nil {
-		return err
+		return fmt.Errorf("making a directory for the store: %w", err)
 	}
-	defer func() { err = errors.Join(err, dir.remove()) }()
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	engine := clickhouse.New(clickhouse.Config{
-		Addr: "127.0.0.1:0", DataDir: filepath.Join(dir.path, "clickhouse"), LibraryPath: os.Getenv("PARTNERPULSE_LIBCHDB"),
+		Addr: "127.0.0.1:0", DataDir: filepath.Join(dir, "clickhouse"), LibraryPath: os.Getenv("PARTNERPULSE_LIBCHDB"),
 	}, zap.NewNop())
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan error, 1)
