@@ -11,7 +11,6 @@ import (
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/event"
 	"partnerpulse/internal/fault"
-	"partnerpulse/internal/score"
 	"partnerpulse/internal/scoring"
 )
 
@@ -57,11 +56,7 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		if err := a.rollUp(ctx, t, p, size); err != nil {
 			return Work{}, err
 		}
-		found, err := a.facts(ctx, t, with(p, chstore.Params{"low": date(size.Low), "high": date(size.High)}), false)
-		if err == nil {
-			err = a.checkFeeds(ctx, t, p, size, found)
-		}
-		if err != nil {
+		if err := a.facts(ctx, t, with(p, chstore.Params{"low": date(size.Low), "high": date(size.High)}), false); err != nil {
 			return Work{}, err
 		}
 	}
@@ -98,7 +93,7 @@ func (a *Aggregator) load(ctx context.Context, t *tenant) error {
 	if err := a.loadModel(ctx, t); err != nil {
 		return err
 	}
-	if _, err := a.facts(ctx, t, with(a.params(t, 0, horizon{}), chstore.Params{"low": date(0), "high": date(0)}), true); err != nil {
+	if err := a.facts(ctx, t, with(a.params(t, 0, horizon{}), chstore.Params{"low": date(0), "high": date(0)}), true); err != nil {
 		return err
 	}
 	t.loaded, t.stale, t.unknown = true, true, true
@@ -159,12 +154,11 @@ func (a *Aggregator) rollUp(ctx context.Context, t *tenant, p chstore.Params, s 
 		}
 		fault.Point(fault.AggregatorRollup)
 	}
-	return a.rollUpMetrics(ctx, p, s)
+	return errors.Join(a.rollUpMetrics(ctx, p, s), a.checkFeeds(ctx, t, p, s))
 }
 
-// facts updates the tenant's feeds and newest day from partner_daily, and tells the feeds
-// of what it read.
-func (a *Aggregator) facts(ctx context.Context, t *tenant, p chstore.Params, all bool) (found score.Feeds, err error) {
+// facts updates the tenant's feeds and newest day from partner_daily.
+func (a *Aggregator) facts(ctx context.Context, t *tenant, p chstore.Params, all bool) error {
 	var rows []struct {
 		Activity  int32 `ch:"activity"`
 		Content   int32 `ch:"content"`
@@ -178,16 +172,15 @@ func (a *Aggregator) facts(ctx context.Context, t *tenant, p chstore.Params, all
 		scope = 1
 	}
 	if err := a.deps.Store.Select(ctx, &rows, query("tenant_facts"), with(p, chstore.Params{"all": scope})); err != nil {
-		return found, fmt.Errorf("reading feeds: %w", err)
+		return fmt.Errorf("reading feeds: %w", err)
 	}
 	for _, r := range rows {
-		found = score.Feeds{r.Activity, r.Content, r.Training, r.Pipeline, r.Sentiment}
-		for i, day := range found {
+		for i, day := range []int32{r.Activity, r.Content, r.Training, r.Pipeline, r.Sentiment} {
 			t.feeds[i] = min(t.feeds[i], day)
 		}
 		t.newest = max(t.newest, r.Newest)
 	}
-	return found, nil
+	return nil
 }
 
 // derive computes scores and alerts from partner_daily, publishes them, and

@@ -3,19 +3,28 @@ package aggregator
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/score"
 )
 
 // checkFeeds looks whether the feeds still begin when they are remembered to, where a batch
-// recomputed such a day and found nothing of the feed among its own partners: the events
-// that it began with may have been erased, and their partner with them. Then the feeds are
-// read anew. found is what the batch's own partners have.
-func (a *Aggregator) checkFeeds(ctx context.Context, t *tenant, p chstore.Params, s size, found score.Feeds) error {
+// recomputed such a day and has nothing of the feed among its own partners: the events that
+// it began with may have been erased, and their partner with them. Then the feeds are read
+// anew.
+func (a *Aggregator) checkFeeds(ctx context.Context, t *tenant, p chstore.Params, s size) error {
+	touched := func(first int32) bool { return first != score.NoFeed && first >= s.Low && first <= s.High }
+	if !slices.ContainsFunc(t.feeds[:], touched) {
+		return nil
+	}
+	batch := newTenant(t.id, t.loc)
+	if err := a.facts(ctx, batch, p, false); err != nil {
+		return err
+	}
 	doubtful := false
 	for i, first := range t.feeds {
-		doubtful = doubtful || first != score.NoFeed && first != found[i] && first >= s.Low && first <= s.High
+		doubtful = doubtful || touched(first) && batch.feeds[i] != first
 	}
 	if !doubtful {
 		return nil
@@ -30,7 +39,7 @@ func (a *Aggregator) checkFeeds(ctx context.Context, t *tenant, p chstore.Params
 		return nil
 	}
 	anew := newTenant(t.id, t.loc)
-	if _, err := a.facts(ctx, anew, with(p, chstore.Params{"low": date(0), "high": date(0)}), true); err != nil {
+	if err := a.facts(ctx, anew, p, true); err != nil {
 		return err
 	}
 	t.feeds, t.newest = anew.feeds, anew.newest
