@@ -62,7 +62,7 @@ func metricsOf(ctx context.Context, role Role, dir string) ([]metricRow, error) 
 	cfg.Kafka.Brokers, cfg.ClickHouse.Addr = []string{"127.0.0.1:9092"}, []string{"http://127.0.0.1:8123"}
 	cfg.Collector.Spool.Dir, cfg.Collector.KeysFile = filepath.Join(dir, "spool"), filepath.Join(dir, "keys.yaml")
 	list := "- {id: docs, tenant: docs, portal: main, kind: server, hash: " + keys.Hash("docs") + "}\n" // nobody has this key
-	if err := os.WriteFile(cfg.Collector.KeysFile, []byte(list), 0o600); err != nil { // the file has metrics of its own
+	if err := os.WriteFile(cfg.Collector.KeysFile, []byte(list), 0o600); err != nil {                   // the file has metrics of its own
 		return nil, fmt.Errorf("writing a file of keys: %w", err)
 	}
 	a := newApp(cfg, zap.NewNop(), prometheus.NewRegistry())
