@@ -18,6 +18,7 @@ type benchCmd struct {
 	Backlog    benchBacklogCmd    `cmd:"" help:"Measure the enricher's memory while it works off a backlog."`
 	Aggregator benchAggregatorCmd `cmd:"" help:"Measure the aggregator against a query that only reads what scores are computed from."`
 	Detector   benchDetectorCmd   `cmd:"" help:"Measure the drop detector on simulated tenants against the exact bound and the rules people use."`
+	E2E        benchE2ECmd        `cmd:"" name:"e2e" help:"Measure the time from an event's acceptance until a score includes it, under load."`
 	Serve      benchServeCmd      `cmd:"" hidden:"" help:"Serve one part of a measurement."`
 }
 

@@ -14,15 +14,16 @@ import (
 type processes struct {
 	globals *globals
 	dir     string
+	owned   *benchDir
 	running []*bench.Child
 }
 
 func newProcesses(g *globals) (*processes, error) {
-	dir, err := os.MkdirTemp("", "partnerpulse-bench-")
+	dir, err := newBenchDir()
 	if err != nil {
-		return nil, fmt.Errorf("making a directory for the engines: %w", err)
+		return nil, err
 	}
-	return &processes{globals: g, dir: dir}, nil
+	return &processes{globals: g, dir: dir.path, owned: dir}, nil
 }
 
 // start runs a part until it or all of them are stopped.
@@ -40,7 +41,7 @@ func (p *processes) stop() error {
 	for i := len(p.running) - 1; i >= 0; i-- {
 		err = errors.Join(err, p.running[i].Stop())
 	}
-	return errors.Join(err, os.RemoveAll(p.dir))
+	return errors.Join(err, p.owned.remove())
 }
 
 // printReport prints a report for people, or as JSON.

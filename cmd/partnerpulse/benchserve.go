@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime/pprof"
 	"time"
 
@@ -23,7 +24,7 @@ import (
 
 // benchServeCmd is one process of a measurement.
 type benchServeCmd struct {
-	Part       string `arg:"" enum:"broker,clickhouse,collector,floor,enricher,insert"`
+	Part       string `arg:"" enum:"broker,clickhouse,collector,floor,enricher,aggregator,insert"`
 	DataDir    string `help:"Where an engine keeps its data."`
 	Kafka      string `help:"The broker's address, for the other parts."`
 	ClickHouse string `name:"clickhouse" help:"ClickHouse's address, for the other parts."`
@@ -52,6 +53,13 @@ func (b *benchServeCmd) Run(ctx context.Context, g *globals) (err error) {
 			err = errors.Join(err, f.Close())
 		}()
 	}
+	if b.DataDir != "" {
+		release, err := holdBenchDir(filepath.Dir(b.DataDir))
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, release()) }()
+	}
 	cfg.Kafka.Brokers, cfg.ClickHouse.Addr = []string{b.Kafka}, []string{b.ClickHouse}
 	return bench.Serve(ctx, os.Stdin, os.Stdout, func(ctx context.Context, ready func(bench.Address) error) error {
 		switch b.Part {
@@ -61,6 +69,8 @@ func (b *benchServeCmd) Run(ctx context.Context, g *globals) (err error) {
 			return b.clickhouse(ctx, log, ready)
 		case "enricher":
 			return b.enricher(ctx, cfg, log, ready)
+		case "aggregator":
+			return b.aggregator(ctx, cfg, log, ready)
 		case "insert":
 			return bench.InsertFloor{Kafka: cfg.Kafka.Config, ClickHouse: cfg.ClickHouse, Enricher: cfg.Enricher.Config, Events: b.Events}.Run(ctx, log, ready)
 		case "floor":
@@ -107,14 +117,9 @@ func (b *benchServeCmd) enricher(ctx context.Context, cfg app.Config, log *zap.L
 
 // collector runs the role as `partnerpulse collector` does, with a key of its own.
 func (b *benchServeCmd) collector(ctx context.Context, cfg app.Config, log *zap.Logger, ready func(bench.Address) error) error {
-	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	addr, err := freeAddr(ctx)
 	if err != nil {
-		return fmt.Errorf("finding a free port: %w", err)
-	}
-	addr := l.Addr().String()
-	if err := l.Close(); err != nil {
-		return fmt.Errorf("finding a free port: %w", err)
+		return err
 	}
 	limitMemory()
 	secret := keys.Generate(keys.Server)
@@ -127,6 +132,37 @@ func (b *benchServeCmd) collector(ctx context.Context, cfg app.Config, log *zap.
 		}
 		return ready(bench.Address{Addr: addr, Key: secret})
 	})
+}
+
+// aggregator runs the role as `partnerpulse aggregator` does, with its metrics on a port of its own.
+func (b *benchServeCmd) aggregator(ctx context.Context, cfg app.Config, log *zap.Logger, ready func(bench.Address) error) error {
+	addr, err := freeAddr(ctx)
+	if err != nil {
+		return err
+	}
+	limitMemory()
+	cfg.Ops.Addr = addr
+	role := func(ctx context.Context) error { return app.RunRole(ctx, app.Aggregator, cfg, log, obs.NewRegistry()) }
+	return whileRunning(ctx, role, func(ctx context.Context) error {
+		if err := awaitReady(ctx, addr); err != nil {
+			return err
+		}
+		return ready(bench.Address{Addr: addr})
+	})
+}
+
+// freeAddr gives an address of the loopback with a port that nobody uses.
+func freeAddr(ctx context.Context) (string, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("finding a free port: %w", err)
+	}
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		return "", fmt.Errorf("finding a free port: %w", err)
+	}
+	return addr, nil
 }
 
 // whileRunning runs serve, and once does what needs it to run; it ends when serve does.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"partnerpulse/internal/app"
@@ -11,7 +12,20 @@ import (
 )
 
 type docsCmd struct {
-	Data docsDataCmd `cmd:"" help:"Write docs/DATA.md, the views for BI tools and a query for each KPI, from a migrated ClickHouse."`
+	Data    docsDataCmd    `cmd:"" help:"Write docs/DATA.md, the views for BI tools and a query for each KPI, from a migrated ClickHouse."`
+	Metrics docsMetricsCmd `cmd:"" help:"Write docs/METRICS.md, the metrics of every role."`
+}
+
+type docsMetricsCmd struct{}
+
+// Run prints the page.
+func (c *docsMetricsCmd) Run(ctx context.Context) (err error) {
+	dir, err := os.MkdirTemp("", "partnerpulse-docs-")
+	if err != nil {
+		return fmt.Errorf("making a directory for the collector's spool: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	return app.WriteMetricsPage(ctx, os.Stdout, dir)
 }
 
 type docsDataCmd struct {

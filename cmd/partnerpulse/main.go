@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"go.uber.org/zap"
@@ -24,6 +25,10 @@ const (
 	exitFailed = 1 // the command ran and failed
 	exitUsage  = 2 // wrong flags or configuration
 )
+
+// signalsTogether is how long further signals count as the first one: timeout(1), for
+// one, signals a process and then the group that it is in.
+const signalsTogether = time.Second
 
 // version is set when building.
 var version = "dev"
@@ -74,6 +79,7 @@ func run(args []string) int {
 	defer stop()
 	go func() { // a second signal ends the process at once
 		<-ctx.Done()
+		time.Sleep(signalsTogether)
 		stop()
 	}()
 

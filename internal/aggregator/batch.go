@@ -154,7 +154,7 @@ func (a *Aggregator) rollUp(ctx context.Context, t *tenant, p chstore.Params, s 
 		}
 		fault.Point(fault.AggregatorRollup)
 	}
-	return a.rollUpMetrics(ctx, p, s)
+	return errors.Join(a.rollUpMetrics(ctx, p, s), a.checkFeeds(ctx, t, p, s))
 }
 
 // facts updates the tenant's feeds and newest day from partner_daily.

@@ -171,13 +171,9 @@ func (a *Aggregator) nextBatch() uint64 {
 // params are the parameters of every statement of a batch; a statement uses those
 // that it names.
 func (a *Aggregator) params(t *tenant, batch uint64, h horizon) chstore.Params {
-	feeds := make([]string, score.ComponentCount)
-	for i, day := range h.feeds {
-		feeds[i] = date(day)
-	}
 	return chstore.Params{
 		"batch": batch, "tenant": t.id, "tz": t.loc.String(), "model": t.model.Version,
-		"today": date(h.today), "complete": date(h.complete), "feeds": feeds,
+		"today": date(h.today), "complete": date(h.complete), "feeds": feedTexts(h.feeds),
 		"keys_max": uint64(a.cfg.BatchKeysMax),
 	}
 }

@@ -102,6 +102,10 @@ func TestKPIs(t *testing.T) {
 				checkScores(t, store, database, got)
 				return
 			}
+			if k.Name == "score_change" {
+				checkChanges(t, store, database, got)
+				return
+			}
 			if want[k.Name] == nil {
 				t.Fatal("testdata/kpis.txt has no figures for it")
 			}
@@ -133,6 +137,42 @@ func checkScores(t *testing.T, store *chstore.Store, database string, got []stri
 	}
 	if !slices.ContainsFunc(got, func(r string) bool { return strings.HasPrefix(r, "demo|p-a|olga|gold|"+today) }) {
 		t.Errorf("p-a is not there: %v", got)
+	}
+}
+
+// checkChanges: every partner with a score on the day and seven days before is told, each
+// component's change is the sum of its three parts, and points and changes sum to the
+// score and to its change.
+func checkChanges(t *testing.T, store *chstore.Store, database string, got []string) {
+	t.Helper()
+	number := func(text string) decimal.Decimal {
+		d, err := decimal.NewFromString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	points, changes, parts := map[string]decimal.Decimal{}, map[string]decimal.Decimal{}, map[string]int{}
+	for _, r := range got {
+		f := strings.Split(r, "|")
+		partner := f[1]
+		if sum := number(f[6]).Add(number(f[7])).Add(number(f[8])); !sum.Equal(number(f[5])) || f[2] != today {
+			t.Errorf("%s: the parts sum to %s", r, sum)
+		}
+		points[partner], changes[partner] = points[partner].Add(number(f[4])), changes[partner].Add(number(f[5]))
+		parts[partner]++
+	}
+	stored := rows(t, store, `SELECT now.partner_id, now.score, now.score - before.score FROM `+database+`.partner_scores AS now
+		INNER JOIN `+database+`.partner_scores AS before ON before.partner_id = now.partner_id
+		WHERE now.as_of = '`+today+`' AND before.as_of = toDate('`+today+`') - 7 AND now.score IS NOT NULL AND before.score IS NOT NULL`)
+	if len(stored) != 63 || len(parts) != len(stored) {
+		t.Fatalf("%d partners have two scores, %d are told of", len(stored), len(parts))
+	}
+	for _, r := range stored {
+		f := strings.Split(r, "|")
+		if parts[f[0]] != 5 || !points[f[0]].Equal(number(f[1])) || !changes[f[0]].Equal(number(f[2])) {
+			t.Errorf("%s: %d components, points %s, change %s", r, parts[f[0]], points[f[0]], changes[f[0]])
+		}
 	}
 }
 

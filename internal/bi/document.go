@@ -49,7 +49,8 @@ control: whoever reaches its port can read and write, so it listens on loopback.
 ## KPIs
 
 Each query stands for itself. For another day than today write the day for ` + "`today()`" + `; for one programme add
-` + "`tenant = '…'`" + `.
+` + "`tenant = '…'`" + `. Days of deals, leads, certificates and support requests are taken from their times, in UTC; for
+the days of a programme elsewhere write ` + "`toDate(won_at, 'Europe/Berlin')`" + ` for ` + "`toDate(won_at)`" + `.
 `
 
 // Write writes DATA.md from the views of database.

@@ -51,11 +51,16 @@ func (s *Store) GrantReader(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// viewTables finds the tables of this database that the views name. A view reads with
-// the rights of who asks, so that row policies on the tables hold behind it too.
-const viewTables = `SELECT arrayFilter(t -> position(v.as_select, concat(currentDatabase(), '.', t)) > 0,
-	(SELECT groupArray(name) FROM system.tables WHERE database = currentDatabase())) AS dependencies
-	FROM system.tables AS v WHERE v.database = {bi:String}`
+// viewTables finds the tables of this database that the views name, and those that views
+// of this database name which they name. A view reads with the rights of who asks, so that
+// row policies on the tables hold behind it too.
+const viewTables = `WITH
+	(SELECT groupArray(name) FROM system.tables WHERE database = currentDatabase()) AS names,
+	(SELECT arrayStringConcat(groupArray(as_select), '\n') FROM system.tables WHERE database = {bi:String}) AS views
+	SELECT arrayFilter(t -> position(v.as_select, concat(currentDatabase(), '.', t)) > 0, names) AS dependencies
+	FROM system.tables AS v
+	WHERE v.database = {bi:String}
+	   OR v.database = currentDatabase() AND v.engine = 'View' AND position(views, concat(currentDatabase(), '.', v.name)) > 0`
 
 // readerStatements make role and user. A password goes as its hash: the text of a
 // statement is logged by the server.

@@ -48,7 +48,7 @@ func TestReaderStatements(t *testing.T) {
 	for _, r := range rows {
 		tables = append(tables, r.Name)
 	}
-	for _, name := range []string{"partner_daily", "partners", "deal_state", "content_scores", "alerts", "rejects", "dirty_days"} {
+	for _, name := range []string{"partner_daily", "partners", "deal_state", "content_scores", "alerts", "rejects", "dirty_days", "explanation", "score_models"} {
 		if !slices.Contains(tables, name) {
 			t.Errorf("%s is not among %v", name, tables)
 		}

@@ -22,7 +22,7 @@ func TestTheDemoHasNewsOnEveryDay(t *testing.T) {
 	}
 	for _, first := range []plan.Day{plan.Date(2026, time.July, 6), plan.Date(2026, time.December, 27)} {
 		for today := first; today < first+14; today++ {
-			for _, size := range []struct{ partners, days int }{{60, 60}, {200, 90}} {
+			for _, size := range []struct{ partners, days int }{{200, 90}} {
 				news, recovered := recentStops(t, detector, today, size.partners, size.days, cfg.PublishAgeDaysMax)
 				if news == 0 {
 					t.Errorf("a demo of %d partners started on %s (%s) has no alert to publish", size.partners, today, today.Weekday())

@@ -187,20 +187,21 @@ func TestASecondStartContinuesWithTheSameData(t *testing.T) {
 	again.stop()
 }
 
-// TestTheDemoShowsScoresAndAStoppedPartner is the first minute of a new user.
+// TestTheDemoShowsScoresAndAStoppedPartner is the first minute of a new user, and the
+// explanation of every partner's score.
 func TestTheDemoShowsScoresAndAStoppedPartner(t *testing.T) {
 	needEngine(t)
-	s := up(t, t.TempDir(), nil, "--demo", "--demo-partners", "60", "--demo-days", "60")
+	s := up(t, t.TempDir(), nil, "--demo")
 	await(t, 2*time.Minute, "scores for all partners", func() error {
 		n, err := s.one("SELECT uniqExact(partner_id) AS n FROM partner_scores FINAL WHERE as_of >= today() - 1")
-		if err == nil && n != 60 {
+		if err == nil && n != 200 {
 			err = fmt.Errorf("%d partners have a score", n)
 		}
 		return err
 	})
 	stopped := map[string]bool{}
 	today := plan.DayOf(time.Now(), time.UTC)
-	world, err := plan.New(plan.Config{Seed: 1, Tenant: "demo", Portal: "main", Partners: 60, Start: today - 60, Days: 60, Location: time.UTC})
+	world, err := plan.New(plan.Config{Seed: 1, Tenant: "demo", Portal: "main", Partners: 200, Start: today - 90, Days: 90, Location: time.UTC})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,6 +224,7 @@ func TestTheDemoShowsScoresAndAStoppedPartner(t *testing.T) {
 		}
 		return errors.New("none is firing")
 	})
+	s.explained(t, 200)
 	s.stop()
 	b, err := os.ReadFile(filepath.Join(s.dir, "data", "keys.yaml"))
 	if err != nil || !strings.Contains(string(b), s.ServerKey) {

@@ -123,7 +123,7 @@ func start(t *testing.T, dir string, ports *readyFile, args ...string) *stack {
 
 func (s *stack) awaitReady() {
 	s.t.Helper()
-	await(s.t, 3*time.Minute, "up to be ready", func() error {
+	await(s.t, 5*time.Minute, "up to be ready", func() error {
 		select {
 		case err := <-s.done:
 			s.done <- err

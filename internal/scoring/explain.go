@@ -111,7 +111,7 @@ func (x *Explainer) days(ctx context.Context, p chstore.Params) ([]score.Day, in
 	return days, first, nil
 }
 
-// feeds are those that the partner's scores rest on, else those that the tenant has now.
+// feeds are those that the scores of the day rest on, else those that the tenant has now.
 func (x *Explainer) feeds(ctx context.Context, p chstore.Params, asOf int32) (score.Feeds, error) {
 	var rows []struct {
 		Days []int32 `ch:"days"`

@@ -43,7 +43,8 @@ FROM
             max(n_downloads + n_shares + n_pins > 0) OVER (PARTITION BY partner_id, actor, content, target) AS acted
         FROM
         (
-            -- What each event says about which content and day.
+            -- What each event says about which content and day: nothing about days that the
+            -- person was not there on.
             SELECT
                 *, local + part.2 AS target, part.1 AS content, part.3 AS role,
                 role IN ('v', 'b', 'r') AS is_view_part, if(is_view_part, view_id, '') AS view
@@ -52,23 +53,32 @@ FROM
                 SELECT
                     *, next_step > 0 AND next_step - at <= 10000 AS is_quick,
                     arrayJoin(multiIf(
-                        type = 'content.viewed', [(content_id, 0, 'v'), (content_id, 1, 'b')],
-                        type = 'content.engaged', [(content_id, 0, 'r'), (content_id, -1, 'r')],
+                        type = 'content.viewed' AND last_day > local, [(content_id, 0, 'v'), (content_id, 1, 'b')],
+                        type = 'content.viewed', [(content_id, 0, 'v')],
+                        type = 'content.engaged' AND first_day < local, [(content_id, 0, 'r'), (content_id, -1, 'r')],
+                        type = 'content.engaged', [(content_id, 0, 'r')],
                         type = 'search.performed', arrayMap(x -> (x, 0, 'i'), arrayDistinct(results)),
                         type = 'page.viewed', [],
                         [(content_id, 0, 'a')])) AS part
                 FROM
                 (
                     -- When the person's next step began: the next page, content or search
-                    -- that is not of the same view as the one before it.
-                    SELECT *, min(if(is_step, at, 9000000000000)) OVER
-                        (PARTITION BY partner_id, actor ORDER BY at DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS next_step
+                    -- that is not of the same view as the one before it. And the person's
+                    -- last day here.
+                    SELECT
+                        *,
+                        min(if(is_step, at, 9000000000000)) OVER
+                            (PARTITION BY partner_id, actor ORDER BY at DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS next_step,
+                        max(local) OVER
+                            (PARTITION BY partner_id, actor ORDER BY at DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS last_day
                     FROM
                     (
                         SELECT
                             *, type IN ('page.viewed', 'content.viewed', 'search.performed', 'search.clicked') AS is_move,
-                            is_move AND (view_id = '' OR view_id != argMaxIf(view_id, (at, id), is_move) OVER
-                                (PARTITION BY partner_id, actor ORDER BY at, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS is_step
+                            is_move AND (view_id = '' OR view_id != ifNull(anyLast(if(is_move, view_id, NULL)) OVER
+                                (PARTITION BY partner_id, actor ORDER BY at, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), '')) AS is_step,
+                            min(local) OVER
+                                (PARTITION BY partner_id, actor ORDER BY at, id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS first_day
                         FROM
                         (
                             SELECT
