@@ -228,7 +228,7 @@ func (r *Rescore) page(ctx context.Context, p chstore.Params, at rescorePage, la
 		return at, err
 	}
 	batch := rescoreBatch | uint64(r.now().UnixNano())
-	p = with(p, chstore.Params{"batch": batch, "ver": ver, "after": at.After})
+	p = with(p, chstore.Params{"batch": batch, "ver": ver, "after": at.After, "all": flag(last && at.After == "")})
 	defer func() {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()

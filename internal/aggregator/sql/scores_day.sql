@@ -1,6 +1,6 @@
     -- As of one day. Answers of a survey are few: their sums fit 64 bits below 2^33 of them
     -- for a partner; the others need more. With whole = 1, most partners from the first to the last are in p: then it
-    -- costs less to look up their sums than their rows.
+    -- costs less to look up their sums than their rows; with all = 1, most of the tenant's.
     (
         SELECT (groupArray(activity), groupArray(content), groupArray(training), groupArray(pipeline), groupArray(sentiment))
         FROM (SELECT * FROM score_decay FINAL WHERE half_lives = {half_lives:String} AND age <= oldest ORDER BY age)
@@ -25,9 +25,9 @@
                 nps_count, nps_promoters, nps_detractors, training_completed, training_passed, training_certified, cadence_days, segment
             FROM partner_daily FINAL
             WHERE tenant = {tenant:String}
-              AND partner_id >= (SELECT min(partner_id) FROM p) AND partner_id <= (SELECT max(partner_id) FROM p)
+              AND ({all:UInt8} OR partner_id >= (SELECT min(partner_id) FROM p) AND partner_id <= (SELECT max(partner_id) FROM p))
               AND ({whole:UInt8} OR partner_id IN (SELECT partner_id FROM p))
-              AND day <= {as_of:Date} AND toInt32(day) > toInt32({as_of:Date}) - ages
+              AND day <= {as_of:Date} AND day >= toDate(greatest(toInt32({as_of:Date}) - ages + 1, 0))
         ) AS d
         GROUP BY partner_id
         HAVING (partner_id, count() > 0) IN (SELECT partner_id, true FROM p) -- of the partner alone it would be asked of every row
