@@ -12,6 +12,7 @@ import (
 	"partnerpulse/internal/event"
 	"partnerpulse/internal/fault"
 	"partnerpulse/internal/scoring"
+	"partnerpulse/internal/session"
 )
 
 // batch brings one batch of a tenant up to date. An error anywhere leaves the
@@ -56,8 +57,10 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		if err := a.rollUp(ctx, t, p, size); err != nil {
 			return Work{}, err
 		}
-		if err := a.facts(ctx, t, with(p, chstore.Params{"low": date(size.Low), "high": date(size.High)}), false); err != nil {
-			return Work{}, err
+		if t.mayLearn(size) {
+			if err := a.facts(ctx, t, with(p, chstore.Params{"low": date(size.Low), "high": date(size.High)}), false); err != nil {
+				return Work{}, err
+			}
 		}
 	}
 	now := a.horizon(t)
@@ -157,6 +160,22 @@ func (a *Aggregator) rollUp(ctx context.Context, t *tenant, p chstore.Params, s 
 	return errors.Join(a.rollUpMetrics(ctx, p, s), a.checkFeeds(ctx, t, p, s))
 }
 
+// mayLearn tells whether the days that a batch computes can begin a feed earlier than is
+// known, or be newer: no event in it is of a later local day than the end of its last
+// UTC day.
+func (t *tenant) mayLearn(s size) bool {
+	last := s.High - 3 // as batch_size.sql widens it
+	if t.newest < session.LocalDay(midnight(last+1).Add(-time.Millisecond), t.loc) {
+		return true
+	}
+	for _, day := range t.feeds {
+		if day > s.Low {
+			return true
+		}
+	}
+	return false
+}
+
 // facts updates the tenant's feeds and newest day from partner_daily.
 func (a *Aggregator) facts(ctx context.Context, t *tenant, p chstore.Params, all bool) error {
 	var rows []struct {
@@ -207,6 +226,7 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 	work.Partners, work.ScoreRows = int(sizes[0].Partners), int(sizes[0].ScoreRows)
 	numbers := with(p, scoring.Params(&t.model))
 	numbers["ver"], numbers["as_of"], numbers["whole"] = p["batch"], p["today"], uint8(0)
+	numbers["all"] = uint8(0)
 	if err := scoreInPieces(ctx, a.deps.Store, numbers, sizes[0].Single, sizes[0].ScoreRows, uint64(a.cfg.ScoreRowsMax)); err != nil {
 		return err
 	}

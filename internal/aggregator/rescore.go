@@ -171,6 +171,8 @@ type plan struct {
 	ends    []string // partners that a page does not go beyond, in order
 }
 
+// begin finds out where to go on, and whether the aggregator knows any partners; p gets
+// the latter as the parameter anew.
 func (r *Rescore) begin(ctx context.Context, p chstore.Params) (b plan, err error) {
 	var rows []rescorePage
 	if err := r.store.Select(ctx, &rows, query("rescore_progress"), p); err != nil {
@@ -192,6 +194,7 @@ func (r *Rescore) begin(ctx context.Context, p chstore.Params) (b plan, err erro
 	if len(totals) > 0 {
 		b.total, b.ends = totals[0].Partners, totals[0].Ends
 	}
+	p["anew"] = flag(b.total == 0)
 	return b, nil
 }
 
@@ -225,7 +228,7 @@ func (r *Rescore) page(ctx context.Context, p chstore.Params, at rescorePage, la
 		return at, err
 	}
 	batch := rescoreBatch | uint64(r.now().UnixNano())
-	p = with(p, chstore.Params{"batch": batch, "ver": ver, "after": at.After})
+	p = with(p, chstore.Params{"batch": batch, "ver": ver, "after": at.After, "all": flag(last && at.After == "")})
 	defer func() {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()

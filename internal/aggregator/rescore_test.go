@@ -208,3 +208,58 @@ func TestRescoreDoesNotDisturbTheLiveAggregator(t *testing.T) {
 		t.Errorf("%v rows are newer than the last batch, error %v", vers, err)
 	}
 }
+
+// TestRescoreWithinABatch: while a batch has written daily inputs and not yet its progress,
+// the progress tells wrongly where the histories of its partners begin, or nothing. A
+// recomputation does not believe it then.
+func TestRescoreWithinABatch(t *testing.T) {
+	where := places[0]
+	w := newWorld(t, where.tz, where.end)
+	w.cfg.Model = segmentedModel()
+	w.restart()
+	w.live(histories(rand.New(rand.NewPCG(11, 11)), 5, 6, where.end))
+	today := session.LocalDay(w.now, w.loc)
+	first := make(map[string]time.Time)
+	tenantFirst, last, latest := w.now, "", time.Time{}
+	for _, e := range w.all() {
+		if at, ok := first[e.Partner]; !ok || e.Time.Before(at) {
+			first[e.Partner] = e.Time
+		}
+	}
+	for partner, at := range first {
+		if at.Before(tenantFirst) {
+			tenantFirst = at
+		}
+		if at.After(latest) {
+			last, latest = partner, at
+		}
+	}
+	early := latest.Add(-48 * time.Hour) // of nobody's feed the first
+	if early.Before(tenantFirst.Add(24 * time.Hour)) {
+		t.Fatalf("the history begins on %s, %s's on %s", tenantFirst, last, latest)
+	}
+	w.send(visit(last, "early", early), visit("p-new", "new", early))
+	w.faulty.failAt, w.faulty.after = 7, true
+	if _, err := w.agg.Tick(t.Context()); !errors.Is(err, errInjected) {
+		t.Fatalf("the batch was not interrupted: %v", err)
+	}
+	w.faulty.failAt = 0
+	if rows := w.dump("(SELECT * FROM partner_daily FINAL WHERE partner_id = 'p-new' AND events > 0)", "day"); len(rows) != 1 {
+		t.Fatalf("the batch was interrupted before it wrote inputs: %v", rows)
+	}
+	if rows := w.dump("(SELECT * FROM partner_progress FINAL WHERE partner_id = 'p-new')", "partner_id"); len(rows) != 0 {
+		t.Fatalf("the batch was interrupted after its progress: %v", rows)
+	}
+	w.exec("TRUNCATE TABLE partner_scores")
+	if _, err := w.rescore(w.store, "seg", today-60, today, 1000); err != nil {
+		t.Fatal(err)
+	}
+	byRescore := w.dump("partner_scores", scoreOrder)
+	w.exec("TRUNCATE TABLE partner_scores")
+	w.exec("TRUNCATE TABLE partner_progress")
+	w.restart()
+	w.settle()
+	if diff := gocmp.Diff(w.dump("partner_scores", scoreOrder), byRescore); diff != "" {
+		t.Errorf("(-live +rescored):\n%s", diff)
+	}
+}

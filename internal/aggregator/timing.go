@@ -29,7 +29,16 @@ func newTimedStore(store Store, seconds *prometheus.HistogramVec) (*timedStore, 
 			s.names[query(name)] = name
 		}
 	}
-	s.names[scoreStatement(true)], s.names[scoreStatement(false)] = "scores_day", "scores_days"
+	for _, form := range scoreForms() {
+		text, err := form.statement()
+		if err != nil {
+			return nil, err
+		}
+		s.names[text] = "scores_days"
+		if form.Single {
+			s.names[text] = "scores_day"
+		}
+	}
 	return s, nil
 }
 

@@ -1,22 +1,14 @@
 package bench
 
 import (
-	"cmp"
 	"context"
 	"embed"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-	"go.uber.org/zap"
 
 	"partnerpulse/internal/aggregator"
 	"partnerpulse/internal/chstore"
-	"partnerpulse/internal/detect"
-	"partnerpulse/internal/kafkabus"
 	"partnerpulse/internal/score"
 	"partnerpulse/internal/scoring"
 )
@@ -29,141 +21,117 @@ type AggregatorConfig struct {
 	Partners int // of the programme that is scored again
 	Days     int // of history, one row of inputs for each partner and day
 	Many     int // partners of the programme that only its newest scores are computed of; 0: not measured
-	Rounds   int // of the re-score and its floor in turn; medians are reported
+	ManyDays int // of their history
+	Rounds   int // of the re-score and its floor in turn, and of ticks; medians are reported
 }
 
 // DefaultAggregatorConfig is what the goals are stated for.
 func DefaultAggregatorConfig() AggregatorConfig {
-	return AggregatorConfig{Partners: 100_000, Days: 180, Many: 1_000_000, Rounds: 3}
+	return AggregatorConfig{Partners: 100_000, Days: 180, Many: 1_000_000, ManyDays: 180, Rounds: 3}
 }
 
 // Validate checks the values.
 func (c AggregatorConfig) Validate() error {
-	if c.Partners < 100 || c.Partners > 10_000_000 || c.Days < 8 || c.Days > 3650 || c.Many < 0 || c.Many > 10_000_000 || c.Rounds < 1 || c.Rounds > 100 {
-		return errors.New("checking the bench: partners 100–10,000,000, days 8–3650, many 0–10,000,000, rounds 1–100")
+	days := func(n int) bool { return n >= 8 && n <= 3650 }
+	if c.Partners < 100 || c.Partners > 10_000_000 || !days(c.Days) || !days(c.ManyDays) || c.Many < 0 || c.Many > 10_000_000 || c.Rounds < 1 || c.Rounds > 50 {
+		return errors.New("checking the bench: partners 100–10,000,000, days 8–3650, many 0–10,000,000, rounds 1–50")
 	}
 	return nil
 }
 
-// AggregatorReport is what a measurement of the aggregator found.
-type AggregatorReport struct {
-	Name   string             `json:"name"`
-	Unit   string             `json:"unit"` // of ours and floors
-	Ours   float64            `json:"ours"` // the re-score of all partners as of one day, from all days of input
-	Floors map[string]float64 `json:"floors"`
-	Ratios map[string]float64 `json:"ratios"` // ours ÷ floor
-	// CPUSeconds and CPURatios are the same by CPU time of the process, which has the
-	// embedded engine in it: where others use the machine, they say more.
-	CPUSeconds map[string]float64 `json:"cpu_seconds"`
-	CPURatios  map[string]float64 `json:"cpu_ratios"`
-	Partners   int                `json:"partners"`
-	Days       int                `json:"days"`
-	History    HistoryFigures     `json:"history"`
-	Many       *ManyFigures       `json:"many"`
-	Tick       TickFigures        `json:"tick"`
-	Environs   Environment        `json:"environment"`
-}
-
-// HistoryFigures are about computing the scores of every day of a part of the partners.
-type HistoryFigures struct {
-	Partners      int     `json:"partners"`
-	Rows          int64   `json:"rows"`
-	Seconds       float64 `json:"seconds"`
-	RowsPerSecond float64 `json:"rows_per_second"`
-}
-
-// ManyFigures are about the newest scores of a larger programme.
-type ManyFigures struct {
-	Partners int     `json:"partners"`
-	Seconds  float64 `json:"seconds"`
-}
-
-// TickFigures are about a working aggregator after some partners had one event each:
-// rollups, scores, detection and publishing, to a bus that takes everything.
-type TickFigures struct {
-	Partners int     `json:"partners"`
-	Scores   int     `json:"scores_published"`
-	Seconds  float64 `json:"seconds"`
-	Ticks    int     `json:"ticks"`
-	// Statements are those that took longest together, in seconds.
-	Statements []StatementFigures `json:"statements"`
-}
-
-// StatementFigures are about one of the statements of a tick.
-type StatementFigures struct {
-	Name    string  `json:"name"`
-	Times   uint64  `json:"times"`
-	Seconds float64 `json:"seconds"`
+// AggregatorStand is what the aggregator is measured with.
+type AggregatorStand struct {
+	Store    *chstore.Store // of an empty, migrated database
+	Process  Rememberer     // the store's, another than this one
+	Version  string         // of the program, for a build that does not know its commit
+	Progress func(line string)
 }
 
 // Tenants of the measurement.
 const (
 	benchTenant = "bench"
 	manyTenant  = "many"
+	partTenant  = "history"
 )
 
 // historyPartners is how many partners' whole histories are scored.
 const historyPartners = 2000
 
-// Aggregator measures in an empty, migrated database.
-func Aggregator(ctx context.Context, cfg AggregatorConfig, store *chstore.Store, version string, progress func(string)) (*AggregatorReport, error) {
+// Aggregator measures in an empty, migrated database. The aggregator works in this
+// process, the store in another one.
+func Aggregator(ctx context.Context, cfg AggregatorConfig, stand AggregatorStand) (*AggregatorReport, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	b := &aggregatorBench{cfg: cfg, store: store, tell: progress, now: time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC)}
+	b := &aggregatorBench{
+		cfg: cfg, store: stand.Store, process: stand.Process, tell: stand.Progress, now: time.Date(2026, 6, 30, 12, 0, 0, 0, time.UTC),
+		report: &AggregatorReport{Name: "aggregator", Unit: "seconds", Partners: cfg.Partners, Days: cfg.Days},
+	}
 	b.today = int32(b.now.Unix() / 86400)
-	r := &AggregatorReport{Name: "aggregator", Unit: "seconds", Partners: cfg.Partners, Days: cfg.Days}
-	if err := b.generate(ctx, benchTenant, cfg.Partners); err != nil {
-		return nil, err
-	}
-	if err := b.rescores(ctx, r); err != nil {
-		return nil, err
-	}
-	if err := b.tick(ctx, r); err != nil {
-		return nil, err
-	}
-	if cfg.Many > 0 {
-		if err := b.generate(ctx, manyTenant, cfg.Many); err != nil {
+	for _, part := range []func(context.Context) error{b.load, b.rescores, b.histories, b.ticks, b.many, b.sizes} {
+		if err := part(ctx); err != nil {
 			return nil, err
 		}
-		took, rows, err := b.rescore(ctx, manyTenant, b.today)
-		if err != nil {
-			return nil, err
-		}
-		if rows != int64(cfg.Many) {
-			return nil, fmt.Errorf("%d scores of %d partners", rows, cfg.Many)
-		}
-		r.Many = &ManyFigures{cfg.Many, took.Seconds()}
-		b.tell(fmt.Sprintf("scores of %d partners: %.2f s", cfg.Many, took.Seconds()))
 	}
-	r.Environs = environment(version)
-	return r, nil
+	b.report.Environs = environment(stand.Version)
+	return b.report, nil
 }
 
 type aggregatorBench struct {
-	cfg   AggregatorConfig
-	store *chstore.Store
-	tell  func(string)
-	now   time.Time
-	today int32
+	cfg     AggregatorConfig
+	store   *chstore.Store
+	process Rememberer
+	tell    func(string)
+	now     time.Time
+	today   int32
+	report  *AggregatorReport
 }
 
-func (b *aggregatorBench) exec(ctx context.Context, name string, p chstore.Params) (time.Duration, error) {
+// timed measures a part and tells about it.
+func (b *aggregatorBench) timed(name string, part func() error) (PhaseFigures, error) {
+	store, err := b.process.CPU()
+	if err != nil {
+		return PhaseFigures{}, err
+	}
+	own, begin := processCPU(), time.Now()
+	if err := part(); err != nil {
+		return PhaseFigures{}, err
+	}
+	f := PhaseFigures{Name: name, Seconds: time.Since(begin).Seconds(), Aggregator: (processCPU() - own).Seconds()}
+	after, err := b.process.CPU()
+	f.Store = (after - store).Seconds()
+	b.tell(fmt.Sprintf("%s: %.2f s, CPU %.2f s", name, f.Seconds, f.CPU()))
+	return f, err
+}
+
+// phase is timed, and is in the report.
+func (b *aggregatorBench) phase(name string, part func() error) (PhaseFigures, error) {
+	f, err := b.timed(name, part)
+	b.report.Phases = append(b.report.Phases, f)
+	return f, err
+}
+
+func (b *aggregatorBench) exec(ctx context.Context, name string, p chstore.Params) error {
 	text, err := aggregatorStatements.ReadFile("aggregatorsql/" + name + ".sql")
 	if err != nil {
-		return 0, fmt.Errorf("reading statement: %w", err)
+		return fmt.Errorf("reading statement: %w", err)
 	}
-	begin := time.Now()
 	if err := b.store.Exec(ctx, string(text), p); err != nil {
-		return 0, fmt.Errorf("running %s: %w", name, err)
+		return fmt.Errorf("running %s: %w", name, err)
 	}
-	return time.Since(begin), nil
+	return nil
+}
+
+func (b *aggregatorBench) load(ctx context.Context) error {
+	_, err := b.phase(fmt.Sprintf("loading %d partners × %d days", b.cfg.Partners, b.cfg.Days), func() error {
+		return b.generate(ctx, benchTenant, b.cfg.Partners, b.cfg.Days, "generate_daily", "generate_scores", "generate_progress", "generate_events")
+	})
+	return err
 }
 
 // generate makes inputs of all days, a score of yesterday to go on from, and a tenant's
 // model, inside the store and in pieces.
-func (b *aggregatorBench) generate(ctx context.Context, tenant string, partners int) error {
-	b.tell(fmt.Sprintf("generating %d partners × %d days", partners, b.cfg.Days))
+func (b *aggregatorBench) generate(ctx context.Context, tenant string, partners, days int, statements ...string) error {
 	model := score.DefaultModel()
 	if err := scoring.SaveModel(ctx, b.store, tenant, &model, b.now); err != nil {
 		return err
@@ -171,21 +139,22 @@ func (b *aggregatorBench) generate(ctx context.Context, tenant string, partners 
 	const piece = 50_000
 	for from := 0; from < partners; from += piece {
 		p := chstore.Params{
-			"tenant": tenant, "from": uint64(from), "n": uint64(min(piece, partners-from)), "days": uint64(b.cfg.Days),
+			"tenant": tenant, "from": uint64(from), "n": uint64(min(piece, partners-from)), "days": uint64(days),
 			"today": day(b.today), "model": model.Version,
 		}
-		for _, name := range []string{"generate_daily", "generate_scores", "generate_progress"} {
-			if _, err := b.exec(ctx, name, p); err != nil {
+		for _, name := range statements {
+			if err := b.exec(ctx, name, p); err != nil {
 				return err
 			}
 		}
+		b.tell(fmt.Sprintf("loaded %d of %d partners", min(from+piece, partners), partners))
 	}
 	return b.merge(ctx)
 }
 
 // merge brings the tables to the state that they have after a quiet while.
 func (b *aggregatorBench) merge(ctx context.Context) error {
-	for _, table := range []string{"partner_daily", "partner_scores", "partner_progress"} {
+	for _, table := range []string{"partner_daily", "partner_scores", "partner_progress", "events"} {
 		if err := b.store.Exec(ctx, "OPTIMIZE TABLE "+table, nil); err != nil {
 			return fmt.Errorf("merging %s: %w", table, err)
 		}
@@ -193,198 +162,108 @@ func (b *aggregatorBench) merge(ctx context.Context) error {
 	return nil
 }
 
-// rescores measures the re-score of one day and its floors in turn, then histories.
-func (b *aggregatorBench) rescores(ctx context.Context, r *AggregatorReport) error {
-	var ours []float64
-	floors, cpu := map[string][]float64{}, map[string][]float64{}
+// rescores measures the re-score of one day and its floors in turn.
+func (b *aggregatorBench) rescores(ctx context.Context) error {
+	var ours []PhaseFigures
+	floors := make(map[string][]PhaseFigures)
 	for range b.cfg.Rounds {
-		for _, name := range []string{"floor_read", "floor_read_final"} {
-			used := processCPU()
-			took, err := b.exec(ctx, name, chstore.Params{"tenant": benchTenant})
+		for _, name := range floorNames() {
+			f, err := b.phase("floor "+name, func() error { return b.exec(ctx, "floor_"+name, chstore.Params{"tenant": benchTenant}) })
 			if err != nil {
 				return err
 			}
-			name = strings.TrimPrefix(name, "floor_")
-			floors[name], cpu[name] = append(floors[name], took.Seconds()), append(cpu[name], (processCPU()-used).Seconds())
+			floors[name] = append(floors[name], f)
 		}
-		used := processCPU()
-		took, rows, err := b.rescore(ctx, benchTenant, b.today)
+		f, err := b.phase("re-score as of one day", func() error { return b.rescoreAll(ctx, benchTenant, b.cfg.Partners) })
 		if err != nil {
 			return err
 		}
-		cpu["ours"] = append(cpu["ours"], (processCPU() - used).Seconds())
-		if rows != int64(b.cfg.Partners) {
-			return fmt.Errorf("%d scores of %d partners", rows, b.cfg.Partners)
-		}
-		ours = append(ours, took.Seconds())
-		b.tell(fmt.Sprintf("re-score of %d partners: %.2f s, reading alone: %.2f s, with FINAL %.2f s", b.cfg.Partners, took.Seconds(),
-			floors["read"][len(ours)-1], floors["read_final"][len(ours)-1]))
+		ours = append(ours, f)
 	}
-	r.Ours, r.Floors, r.Ratios = middle(ours), map[string]float64{}, map[string]float64{}
-	for name, seconds := range floors {
-		r.Floors[name] = middle(seconds)
-		r.Ratios[name] = r.Ours / r.Floors[name]
-	}
-	r.CPUSeconds, r.CPURatios = map[string]float64{}, map[string]float64{}
-	for name, seconds := range cpu {
-		r.CPUSeconds[name] = middle(seconds)
-	}
-	for name := range floors {
-		r.CPURatios[name] = r.CPUSeconds["ours"] / r.CPUSeconds[name]
-	}
-	partners := min(historyPartners, b.cfg.Partners)
-	const part = "history"
-	if _, err := b.exec(ctx, "copy_partners", chstore.Params{"tenant": benchTenant, "part": part, "n": uint64(partners)}); err != nil {
-		return err
-	}
-	model := score.DefaultModel()
-	if err := scoring.SaveModel(ctx, b.store, part, &model, b.now); err != nil {
-		return err
-	}
-	took, rows, err := b.rescore(ctx, part, b.today-int32(b.cfg.Days)+1)
-	if err != nil {
-		return err
-	}
-	r.History = HistoryFigures{partners, rows, took.Seconds(), float64(rows) / took.Seconds()}
-	b.tell(fmt.Sprintf("histories of %d partners: %d rows in %.2f s", partners, rows, took.Seconds()))
+	b.report.compare(ours, floors)
 	return nil
 }
 
+// histories measures the scores of all days of some partners.
+func (b *aggregatorBench) histories(ctx context.Context) error {
+	partners := min(historyPartners, b.cfg.Partners)
+	if err := b.exec(ctx, "copy_partners", chstore.Params{"tenant": benchTenant, "part": partTenant, "n": uint64(partners)}); err != nil {
+		return err
+	}
+	model := score.DefaultModel()
+	if err := scoring.SaveModel(ctx, b.store, partTenant, &model, b.now); err != nil {
+		return err
+	}
+	var rows int64
+	f, err := b.phase(fmt.Sprintf("scores of all days of %d partners", partners), func() (err error) {
+		rows, err = b.rescore(ctx, partTenant, b.today-int32(b.cfg.Days)+1)
+		return err
+	})
+	b.report.History = HistoryFigures{partners, rows, f.Seconds, f.CPU(), float64(rows) / f.Seconds}
+	return err
+}
+
+// many measures the newest scores of the larger programme.
+func (b *aggregatorBench) many(ctx context.Context) error {
+	if b.cfg.Many == 0 {
+		return nil
+	}
+	_, err := b.phase(fmt.Sprintf("loading %d partners × %d days", b.cfg.Many, b.cfg.ManyDays), func() error {
+		return b.generate(ctx, manyTenant, b.cfg.Many, b.cfg.ManyDays, "generate_daily", "generate_scores", "generate_progress")
+	})
+	if err != nil {
+		return err
+	}
+	f, err := b.phase(fmt.Sprintf("scores of %d partners", b.cfg.Many), func() error { return b.rescoreAll(ctx, manyTenant, b.cfg.Many) })
+	b.report.Many = &ManyFigures{b.cfg.Many, b.cfg.ManyDays, f.Seconds, f.CPU()}
+	return err
+}
+
+// rescoreAll computes today's scores, one for each partner.
+func (b *aggregatorBench) rescoreAll(ctx context.Context, tenant string, partners int) error {
+	rows, err := b.rescore(ctx, tenant, b.today)
+	if err == nil && rows != int64(partners) {
+		err = fmt.Errorf("%d scores of %d partners", rows, partners)
+	}
+	return err
+}
+
 // rescore computes the scores from a day on, as the command does.
-func (b *aggregatorBench) rescore(ctx context.Context, tenant string, from int32) (time.Duration, int64, error) {
+func (b *aggregatorBench) rescore(ctx context.Context, tenant string, from int32) (int64, error) {
 	r, err := aggregator.NewRescore(aggregator.RescoreConfig{
 		Tenant: tenant, Version: score.DefaultModel().Version, From: from, To: b.today, RowsMax: aggregator.DefaultConfig().ScoreRowsMax,
 	}, b.store, nil, time.Now)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
-	begin := time.Now()
 	report, err := r.Run(ctx)
-	return time.Since(begin), report.Rows, err
+	return report.Rows, err
 }
 
-// nowhere is a bus that takes everything.
-type nowhere struct{}
-
-func (nowhere) Publish(context.Context, ...kafkabus.Message) error { return nil }
-
-// tick measures an aggregator that has nothing to do, after one in a hundred partners
-// had an event.
-func (b *aggregatorBench) tick(ctx context.Context, r *AggregatorReport) error {
-	cfg := aggregator.DefaultConfig()
-	cfg.Detect.Thresholds = detect.FormLorden // the table of thresholds is of the start, not of a tick
-	reg := prometheus.NewRegistry()
-	agg, err := aggregator.New(cfg, aggregator.Deps{
-		Store: b.store, Publisher: nowhere{}, Now: func() time.Time { return b.now },
-	}, zap.NewNop(), reg)
-	if err != nil {
-		return fmt.Errorf("making an aggregator: %w", err)
-	}
-	settle := func() (work aggregator.Work, ticks int, err error) {
-		for {
-			w, err := agg.Tick(ctx)
-			if err != nil {
-				return work, ticks, fmt.Errorf("ticking: %w", err)
-			}
-			ticks++
-			work.Partners += w.Partners
-			work.Scores += w.Scores
-			if !w.More {
-				return work, ticks, nil
-			}
-		}
-	}
-	if _, _, err := settle(); err != nil {
-		return err
-	}
-	n := max(1, b.cfg.Partners/100)
-	for _, name := range []string{"news_events", "news_marks"} {
-		if _, err := b.exec(ctx, name, chstore.Params{"tenant": benchTenant, "n": uint64(n), "at": b.now.Add(-time.Hour).Format(time.DateTime)}); err != nil {
-			return err
-		}
-	}
-	before, err := statementTimes(reg)
+// sizes notes what memory and disk the measurement took.
+func (b *aggregatorBench) sizes(ctx context.Context) error {
+	peak, err := b.process.PeakMemory()
 	if err != nil {
 		return err
 	}
-	begin := time.Now()
-	work, ticks, err := settle()
-	if err != nil {
-		return err
-	}
-	if work.Partners != n {
-		return fmt.Errorf("%d partners were brought up to date after news of %d", work.Partners, n)
-	}
-	r.Tick = TickFigures{Partners: work.Partners, Scores: work.Scores, Seconds: time.Since(begin).Seconds(), Ticks: ticks}
-	b.tell(fmt.Sprintf("news of %d partners: %.2f s", n, r.Tick.Seconds))
-	after, err := statementTimes(reg)
-	if err != nil {
-		return err
-	}
-	r.Tick.Statements = longest(before, after)
-	return nil
+	disk, err := b.number(ctx, "SELECT toUInt64(sum(bytes_on_disk)) AS n FROM system.parts WHERE database = currentDatabase()")
+	const mib = 1 << 20
+	b.report.PeakMiB = map[string]float64{"store": round(float64(peak) / mib), "aggregator": round(float64(peakMemory()) / mib)}
+	b.report.StoreMiB = round(float64(disk) / mib)
+	return err
 }
 
-// statementTimes reads the aggregator's metric.
-func statementTimes(reg *prometheus.Registry) (map[string]StatementFigures, error) {
-	families, err := reg.Gather()
-	if err != nil {
-		return nil, fmt.Errorf("gathering metrics: %w", err)
+func (b *aggregatorBench) number(ctx context.Context, query string) (uint64, error) {
+	var rows []struct {
+		N uint64 `ch:"n"`
 	}
-	out := make(map[string]StatementFigures)
-	for _, f := range families {
-		if f.GetName() != "partnerpulse_aggregator_statement_seconds" {
-			continue
-		}
-		for _, m := range f.GetMetric() {
-			name := m.GetLabel()[0].GetValue()
-			out[name] = StatementFigures{name, m.GetHistogram().GetSampleCount(), m.GetHistogram().GetSampleSum()}
-		}
+	if err := b.store.Select(ctx, &rows, query, nil); err != nil {
+		return 0, fmt.Errorf("reading a number: %w", err)
 	}
-	return out, nil
-}
-
-// statementsMax is how many statements a report names.
-const statementsMax = 15
-
-// longest gives the statements that took longest between two readings.
-func longest(before, after map[string]StatementFigures) []StatementFigures {
-	var out []StatementFigures
-	for name, f := range after {
-		was := before[name]
-		if f.Times > was.Times {
-			out = append(out, StatementFigures{name, f.Times - was.Times, f.Seconds - was.Seconds})
-		}
+	if len(rows) != 1 {
+		return 0, fmt.Errorf("reading a number: %d rows", len(rows))
 	}
-	slices.SortFunc(out, func(a, b StatementFigures) int { return cmp.Compare(b.Seconds, a.Seconds) })
-	return out[:min(len(out), statementsMax)]
+	return rows[0].N, nil
 }
 
 func day(d int32) string { return time.Unix(int64(d)*86400, 0).UTC().Format(time.DateOnly) }
-
-func middle(values []float64) float64 {
-	values = slices.Sorted(slices.Values(values))
-	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
-}
-
-// String is the report for people.
-func (r *AggregatorReport) String() string {
-	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("aggregator, %d partners × %d days (medians)", r.Partners, r.Days)
-	line("  re-score as of one day             %8.2f s, CPU %.2f s", r.Ours, r.CPUSeconds["ours"])
-	for _, name := range []string{"read", "read_final"} {
-		line("  floor %-28s %8.2f s  ratio %.2f  (goal ≤ 3), CPU %.2f s  ratio %.2f", name, r.Floors[name], r.Ratios[name],
-			r.CPUSeconds[name], r.CPURatios[name])
-	}
-	line("  histories of %d partners: %d rows in %.2f s, %.0f rows/s", r.History.Partners, r.History.Rows, r.History.Seconds, r.History.RowsPerSecond)
-	line("  news of %d partners: %.2f s in %d ticks (goal < 2 s)", r.Tick.Partners, r.Tick.Seconds, r.Tick.Ticks)
-	for _, f := range r.Tick.Statements {
-		line("    %-34s %8.3f s  %d times", f.Name, f.Seconds, f.Times)
-	}
-	if r.Many != nil {
-		line("  scores of %d partners: %.2f s (goal < 60 s)", r.Many.Partners, r.Many.Seconds)
-	}
-	line("%s, %d cores, %s, %s, load %s", r.Environs.CPU, r.Environs.Cores, r.Environs.Go, r.Environs.Commit, r.Environs.LoadAvg)
-	return b.String()
-}

@@ -13,8 +13,8 @@ WHERE tenant = {tenant:String} AND sessions > 0 AND day < {to:Date}
       GROUP BY partner_id
       ORDER BY cityHash64(partner_id), partner_id
       LIMIT {partners_max:UInt64}
-      SETTINGS do_not_merge_across_partitions_select_final = 1
+      SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1
   )
 GROUP BY partner_id
 ORDER BY repeat, last_seen, watched
-SETTINGS do_not_merge_across_partitions_select_final = 1
+SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1

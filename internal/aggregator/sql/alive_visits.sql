@@ -12,7 +12,7 @@ INNER JOIN
     SELECT partner_id, toInt32(day) AS local
     FROM partner_daily FINAL
     WHERE tenant = {tenant:String} AND sessions > 0 AND partner_id IN {partners:Array(String)}
-    SETTINGS do_not_merge_across_partitions_select_final = 1
+    SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1
 ) AS d ON d.partner_id = n.partner_id
 WHERE d.local <= n.up_to
 GROUP BY partner_id, up_to

@@ -12,4 +12,4 @@ FROM
     WHERE tenant = {tenant:String} AND day <= {as_of:Date} AND day > {as_of:Date} - length({weights:Array(Int64)})
 )
 GROUP BY content_id, partner_id
-SETTINGS do_not_merge_across_partitions_select_final = 1
+SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1

@@ -158,4 +158,4 @@ SELECT {tenant:String}, partner_id, local, untuple(anyIf(measures, fresh = 1)), 
 FROM merged
 GROUP BY partner_id, local
 HAVING anyIf(measures, fresh = 1) != anyIf(measures, fresh = 0) OR max(fresh) = 1 AND max(stored_ver) < {epoch:UInt64}
-SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1
+SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1

@@ -66,4 +66,4 @@ LEFT JOIN
     GROUP BY partner_id
 ) AS d ON d.partner_id = b.partner_id
 ORDER BY partner_id
-SETTINGS do_not_merge_across_partitions_select_final = 1
+SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1

@@ -22,3 +22,4 @@ LEFT JOIN
       AND (partner_id, as_of) IN (SELECT partner_id, through_day FROM p)
 ) AS s ON s.partner_id = p.partner_id
 ORDER BY partner_id
+SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1

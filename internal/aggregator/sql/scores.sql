@@ -22,6 +22,11 @@ WITH
     p AS
     (
         SELECT partner_id, from_day, through_day
+{{- if .Whole}}
+        FROM agg_partners
+        WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String} AND from_day <= through_day
+          AND (from_day = {as_of:Date} AND through_day = {as_of:Date}) = {{if .Single}}1{{else}}0{{end}}
+{{- else}}
         FROM
         (
             SELECT
@@ -30,16 +35,22 @@ WITH
                     (ORDER BY partner_id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS so_far
             FROM agg_partners
             WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String} AND from_day <= through_day
-              AND (from_day = {as_of:Date} AND through_day = {as_of:Date}) = {{.Single}}
+              AND (from_day = {as_of:Date} AND through_day = {as_of:Date}) = {{if .Single}}1{{else}}0{{end}}
         )
         WHERE intDiv(so_far - 1, {rows_max:UInt64}) = {piece:UInt64}
+{{- end}}
     ),
     before AS
     (
         SELECT partner_id, ifNull(toInt64(score * 1000000), -1) AS score, tier
         FROM partner_scores FINAL
         WHERE tenant = {tenant:String} AND model_version = {model:String}
+{{- if .Single}}
+          AND as_of = {as_of:Date} - 1 AND partner_id >= (SELECT min(partner_id) FROM p) AND partner_id <= (SELECT max(partner_id) FROM p)
+          AND ({whole:UInt8} OR partner_id IN (SELECT partner_id FROM p))
+{{- else}}
           AND (partner_id, as_of) IN (SELECT partner_id, from_day - 1 FROM p)
+{{- end}}
     ),
 {{.Sums}}
     -- Bars are frozen by segment; the first of the list stands for all others.
@@ -86,9 +97,13 @@ WITH
     (
         SELECT
             subs.*, before.tier AS tier_before,
+{{- if .Single}}
+            if(before.partner_id = '' OR before.tier = '', -1, before.score) AS last_score
+{{- else}}
             if(as_of = toInt32(from_day), if(before.partner_id = '' OR before.tier = '', -1, before.score),
                 lagInFrame(score) OVER
                     (PARTITION BY partner_id ORDER BY as_of ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) AS last_score
+{{- end}}
         FROM subs
         LEFT JOIN before ON before.partner_id = subs.partner_id
     ),
@@ -111,12 +126,18 @@ WITH
     tiers AS
     (
         SELECT *,
+{{- if .Single}}
+            if(set_steady >= 0, set_steady, toInt8(tier_before IN ('steady', 'strong'))) AS is_steady,
+            if(set_strong >= 0, set_strong, toInt8(tier_before = 'strong')) AS is_strong
+        FROM latches
+{{- else}}
             if(countIf(set_steady >= 0) OVER w = 0, toInt8(tier_before IN ('steady', 'strong')),
                 argMaxIf(set_steady, as_of, set_steady >= 0) OVER w) AS is_steady,
             if(countIf(set_strong >= 0) OVER w = 0, toInt8(tier_before = 'strong'),
                 argMaxIf(set_strong, as_of, set_strong >= 0) OVER w) AS is_strong
         FROM latches
         WINDOW w AS (PARTITION BY partner_id ORDER BY as_of ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+{{- end}}
     )
 SELECT
     {tenant:String}, {model:String}, partner_id, toDate(as_of),
@@ -129,4 +150,4 @@ SELECT
     toDecimal64(points[4], 6) / 1000000, toDecimal64(points[5], 6) / 1000000,
     imputed[1], imputed[2], imputed[3], imputed[4], imputed[5], {ver:UInt64}
 FROM tiers
-SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1
+SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1

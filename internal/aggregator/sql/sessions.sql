@@ -137,4 +137,4 @@ SELECT
 FROM merged
 GROUP BY partner_id, start_day, actor, started, sid
 HAVING max(fresh) = 0 OR min(fresh) = 1 OR anyIf(measures, fresh = 1) != anyIf(measures, fresh = 0)
-SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1
+SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1

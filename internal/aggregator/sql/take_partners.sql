@@ -71,4 +71,4 @@ FROM
     LEFT JOIN commanded AS c ON c.partner_id = k.partner_id
 )
 WHERE first > toDate(0)
-SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1
+SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1

@@ -19,4 +19,4 @@ FROM
       AND ({all:UInt8} OR day >= {low:Date} AND day <= {high:Date} AND (partner_id, day) IN
           (SELECT partner_id, day FROM agg_days WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}))
 )
-SETTINGS do_not_merge_across_partitions_select_final = 1
+SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1

@@ -7,4 +7,4 @@ FROM partner_daily AS d FINAL
 WHERE d.tenant = {tenant:String} AND d.day >= {from:Date} AND d.day <= {through:Date} AND d.sessions > 0
 GROUP BY day, slot
 ORDER BY day, slot
-SETTINGS do_not_merge_across_partitions_select_final = 1
+SETTINGS do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1

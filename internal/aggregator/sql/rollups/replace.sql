@@ -25,4 +25,4 @@ GROUP BY {{.Keys}}
 HAVING max(fresh) = 0 OR min(fresh) = 1
     OR toString(argMax(tuple({{.Fields}}), fresh)) != toString(argMin(tuple({{.Fields}}), fresh))
     OR max(stored_ver) < {epoch:UInt64}
-SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1
+SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1
