@@ -26,6 +26,7 @@ const (
 // the same as without, and every message repeated must be the same to the byte. Which
 // kinds there are is learnt from the world without faults.
 func TestInterruptionAnywhere(t *testing.T) {
+	t.Parallel()
 	end := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
 	rng := rand.New(rand.NewPCG(3, 3))
 	events := history(rng, 900, 50, end, "e")
@@ -195,6 +196,7 @@ func sameMessages(t *testing.T, want, got []kafkabus.Message) {
 // TestMarkDuringBatchStaysDirty: a mark that arrives while its key is worked off
 // is worked off later.
 func TestMarkDuringBatchStaysDirty(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
 	w := newWorld(t, "UTC", at)
 	first, second := visit("p", "1", at.Add(-2*time.Hour)), visit("p", "2", at.Add(-time.Hour))
@@ -213,6 +215,7 @@ func TestMarkDuringBatchStaysDirty(t *testing.T) {
 
 // TestDroppedHours: hours of marks go once they are old and worked off, never before.
 func TestDroppedHours(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
 	w := newWorld(t, "UTC", at)
 	w.send(visit("p", "1", at))
