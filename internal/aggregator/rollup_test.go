@@ -30,7 +30,7 @@ func TestRandomHistories(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(i), 7))
 			w := newWorld(t, where.tz, where.end)
 			if i%2 == 0 {
-				w.cfg.BatchKeysMax, w.cfg.ScoreRowsMax = 40, 60
+				w.cfg.BatchKeysMax, w.cfg.ScoreRowsMax = 70, 100
 				w.restart()
 			}
 			var events []sent
