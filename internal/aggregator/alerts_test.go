@@ -66,6 +66,7 @@ func stops(t *testing.T) (w *world, stop time.Time) {
 }
 
 func TestAPartnerThatStopsIsToldOnce(t *testing.T) {
+	t.Parallel()
 	w, stop := stops(t)
 	if n := len(w.bus.on(kafkabus.TopicDrop)); n != 0 {
 		t.Fatalf("%d alerts about partners that come as ever", n)
@@ -123,6 +124,7 @@ func TestAPartnerThatStopsIsToldOnce(t *testing.T) {
 }
 
 func TestOldTransitionsAreHistorical(t *testing.T) {
+	t.Parallel()
 	w, stop := stops(t)
 	// Three weeks arrive at once: the silence began too long ago to be news.
 	w.now = stop.AddDate(0, 0, 25)
@@ -144,6 +146,7 @@ func TestOldTransitionsAreHistorical(t *testing.T) {
 }
 
 func TestSilenceOfAllIsNobodysDrop(t *testing.T) {
+	t.Parallel()
 	w, stop := stops(t)
 	w.now = stop.AddDate(0, 0, 20)
 	w.settle()

@@ -27,6 +27,7 @@ func (w *world) visitsOf(partner string, before int32) detect.Visits {
 // TestDropsSayHowLikelyThePartnerIsStillThere: P(alive) in the messages is the one of a
 // model that was fitted to what was known before the month, and only of those rules.
 func TestDropsSayHowLikelyThePartnerIsStillThere(t *testing.T) {
+	t.Parallel()
 	w, stop := stops(t)
 	w.now = stop.AddDate(0, 0, 6).Add(14 * time.Hour)
 	w.send(workdays(w, "stays", stop, w.now.Add(-time.Hour), 3)...)

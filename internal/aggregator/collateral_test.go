@@ -16,6 +16,7 @@ import (
 // TestCollateralIsTold: a document that none of a hundred partners opens, and a term
 // that finds nothing.
 func TestCollateralIsTold(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 6, 10, 12, 0, 0, 0, time.UTC)
 	c := newChronicle(t, "UTC", now)
 	begin := now.AddDate(0, 0, -31)

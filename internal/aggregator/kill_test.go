@@ -228,6 +228,7 @@ func keys(m map[string]int) []string {
 // set of (alert id, transition) stays what the first full run made it, and a consumer
 // that remembers ids has seen each once.
 func TestKillNineAroundPublishing(t *testing.T) {
+	t.Parallel()
 	w, stop := stops(t)
 	r := newKillRig(t, w)
 	w.now = stop.AddDate(0, 0, 6).Add(14 * time.Hour)

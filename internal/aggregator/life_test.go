@@ -72,6 +72,7 @@ func of(msgs []told, partner, rule string) []string {
 // TestLifeOfAlerts: two partners stop; of one the events were only late, the other
 // one's alert is seen to. Its training lapses meanwhile, and its certification ends.
 func TestLifeOfAlerts(t *testing.T) {
+	t.Parallel()
 	stop := time.Date(2026, 6, 1, 6, 0, 0, 0, time.UTC) // a Monday
 	w := newWorld(t, "Europe/Berlin", stop)
 	from, eve := stop.AddDate(0, 0, -60), stop.AddDate(0, 0, -1)

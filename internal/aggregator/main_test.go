@@ -2,7 +2,6 @@ package aggregator_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -19,7 +18,6 @@ import (
 	"partnerpulse/internal/detect"
 	"partnerpulse/internal/embedded/enginetest"
 	"partnerpulse/internal/event"
-	"partnerpulse/internal/kafkabus"
 	"partnerpulse/internal/session"
 	"partnerpulse/schemas"
 )
@@ -316,68 +314,6 @@ func (w *world) state() map[string][]string {
 		"tenant_days":    w.dump("tenant_days", "tenant, day"),
 		"tenant_inputs":  w.dump("tenant_inputs", "tenant, day"),
 	}
-}
-
-// errInjected is the fault of faultyStore and recordingBus.
-var errInjected = errors.New("injected fault")
-
-// faultyStore fails at the n-th writing statement, before or after doing it.
-type faultyStore struct {
-	aggregator.Store
-	failAt int // 1 is the next write; 0: never
-	after  bool
-}
-
-func (s *faultyStore) write(run func() error) error {
-	if s.failAt == 0 {
-		return run()
-	}
-	s.failAt--
-	if s.failAt > 0 {
-		return run()
-	}
-	if s.after {
-		return errors.Join(run(), errInjected)
-	}
-	return errInjected
-}
-
-func (s *faultyStore) Exec(ctx context.Context, q string, p chstore.Params) error {
-	return s.write(func() error { return s.Store.Exec(ctx, q, p) })
-}
-
-func (s *faultyStore) InsertColumns(ctx context.Context, table string, cols []chstore.Column) error {
-	return s.write(func() error { return s.Store.InsertColumns(ctx, table, cols) })
-}
-
-// recordingBus keeps what was published.
-type recordingBus struct {
-	mu       sync.Mutex
-	messages []kafkabus.Message
-	fail     bool // the broker has the messages but the answer is lost
-}
-
-func (b *recordingBus) Publish(_ context.Context, msgs ...kafkabus.Message) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.messages = append(b.messages, msgs...)
-	if b.fail {
-		b.fail = false
-		return errInjected
-	}
-	return nil
-}
-
-func (b *recordingBus) on(topic string) []kafkabus.Message {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var out []kafkabus.Message
-	for _, m := range b.messages {
-		if m.Topic == topic {
-			out = append(out, m)
-		}
-	}
-	return out
 }
 
 // visit is a page view.

@@ -61,6 +61,7 @@ func (w *world) dayLater(partners ...string) {
 // TestAnotherConfigurationKeepsAlerts: a configuration that sees the same silence on
 // another day says nothing about the past, keeps the alert, and ends it in time.
 func TestAnotherConfigurationKeepsAlerts(t *testing.T) {
+	t.Parallel()
 	w, _ := silent(t)
 	open, told := w.open("stops"), len(w.bus.messages)
 	drops := len(w.bus.on(kafkabus.TopicDrop))
@@ -102,6 +103,7 @@ func TestAnotherConfigurationKeepsAlerts(t *testing.T) {
 // TestAnotherConfigurationClosesWhatItDoesNotSee: once, and with its own reason, also
 // when the worker dies in between; back under the old one nobody is called again.
 func TestAnotherConfigurationClosesWhatItDoesNotSee(t *testing.T) {
+	t.Parallel()
 	w, _ := silent(t)
 	open := w.open("stops")
 	old, drops := w.cfg.Detect, len(w.bus.on(kafkabus.TopicDrop))
@@ -141,6 +143,7 @@ func TestAnotherConfigurationClosesWhatItDoesNotSee(t *testing.T) {
 
 // TestAnotherConfigurationOfTheTenant: an outage in the past is not told again.
 func TestAnotherConfigurationOfTheTenant(t *testing.T) {
+	t.Parallel()
 	begin := time.Date(2026, 6, 2, 6, 0, 0, 0, time.UTC) // a Tuesday
 	w, visits := programme(t, begin)
 	w.now = begin.AddDate(0, 0, 2).Add(14 * time.Hour)

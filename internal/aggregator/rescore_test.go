@@ -68,6 +68,7 @@ func (w *world) exec(statement string) {
 // recomputed are the same in every column but ver; from the middle on, too, and also
 // when the recomputation is interrupted at each of its writes.
 func TestRescoreGivesWhatWasWrittenLive(t *testing.T) {
+	t.Parallel()
 	where := places[0]
 	rng := rand.New(rand.NewPCG(9, 9))
 	w := newWorld(t, where.tz, where.end)
@@ -172,6 +173,7 @@ func (s *pausingStore) Exec(ctx context.Context, q string, p chstore.Params) err
 // TestRescoreDoesNotDisturbTheLiveAggregator: what arrives and is scored between a
 // recomputation's reading and writing wins, and a restart leaves its work alone.
 func TestRescoreDoesNotDisturbTheLiveAggregator(t *testing.T) {
+	t.Parallel()
 	where := places[1]
 	w := newWorld(t, where.tz, where.end)
 	w.send(histories(rand.New(rand.NewPCG(4, 4)), 10, 10, where.end)...)

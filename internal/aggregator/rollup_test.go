@@ -14,6 +14,7 @@ import (
 // scores of random histories that arrive in pieces, late, twice and in any order,
 // in time zones and over days with a change of the clock.
 func TestRandomHistories(t *testing.T) {
+	t.Parallel()
 	ends := []struct {
 		tz  string
 		end time.Time
@@ -23,24 +24,34 @@ func TestRandomHistories(t *testing.T) {
 		{"America/New_York", time.Date(2026, 11, 3, 2, 0, 0, 0, time.UTC)},   // to winter time
 		{"Pacific/Kiritimati", time.Date(2026, 1, 3, 11, 0, 0, 0, time.UTC)}, // UTC+14, over a new year
 	}
-	for i := range 8 { // of 8 partners each
-		where := ends[i%len(ends)]
-		t.Run(fmt.Sprintf("%d %s", i, where.tz), func(t *testing.T) {
+	for i, where := range ends {
+		t.Run(where.tz, func(t *testing.T) {
+			t.Parallel()
 			rng := rand.New(rand.NewPCG(uint64(i), 7))
 			w := newWorld(t, where.tz, where.end)
-			if rng.IntN(2) == 0 {
-				w.cfg.BatchKeysMax, w.cfg.ScoreRowsMax = 20, 30
+			if i%2 == 0 {
+				w.cfg.BatchKeysMax, w.cfg.ScoreRowsMax = 70, 100
 				w.restart()
 			}
-			events := history(rng, 200+rng.IntN(1200), 3+rng.IntN(12), where.end, "e")
-			events = append(events, crowd(rng, where.end)...)
-			long := marathon(rng, where.end)
-			rng.Shuffle(len(long), func(i, j int) { long[i], long[j] = long[j], long[i] })
-			late := long[:4]
-			events = append(events, long[4:]...)
+			var events []sent
+			late := make([][]sent, 4)
+			for group := range 2 { // of 8 partners each, a marathon and a crowd
+				list := append(history(rng, 200+rng.IntN(1200), 3+rng.IntN(12), where.end, "e"), crowd(rng, where.end)...)
+				long := marathon(rng, where.end)
+				rng.Shuffle(len(long), func(i, j int) { long[i], long[j] = long[j], long[i] })
+				list = append(list, long[len(late):]...)
+				for k := range list {
+					list[k].Partner = fmt.Sprintf("%d-%s", group, list[k].Partner)
+				}
+				for k := range late {
+					long[k].Partner = fmt.Sprintf("%d-%s", group, long[k].Partner)
+					late[k] = append(late[k], long[k])
+				}
+				events = append(events, list...)
+			}
 			rng.Shuffle(len(events), func(i, j int) { events[i], events[j] = events[j], events[i] })
 			for len(events) > 0 {
-				n := min(len(events), 1+rng.IntN(900))
+				n := min(len(events), 1+rng.IntN(1800))
 				w.send(events[:n]...)
 				if rng.IntN(3) == 0 { // delivered again, with other content: the first copy stays
 					again := slices.Clone(events[:1+rng.IntN(n)])
@@ -53,12 +64,12 @@ func TestRandomHistories(t *testing.T) {
 				events = events[n:]
 			}
 			w.checkScores(w.checkRollups())
-			for _, e := range late { // alone, so that only its own day is dirty
-				w.send(e)
+			for _, e := range late { // alone, so that of a partner only its own day is dirty
+				w.send(e...)
 				w.settle()
 				w.checkRollups()
 			}
-			if rng.IntN(3) == 0 { // the next days come
+			if i < 2 { // the next days come
 				w.now = w.now.Add(time.Duration(1+rng.IntN(3)) * 24 * time.Hour)
 				w.settle()
 				w.checkScores(w.checkRollups())
@@ -69,6 +80,7 @@ func TestRandomHistories(t *testing.T) {
 
 // TestReplayChangesNothing marks and delivers everything again, in another order.
 func TestReplayChangesNothing(t *testing.T) {
+	t.Parallel()
 	end := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
 	w := newWorld(t, "Europe/Berlin", end)
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -95,6 +107,7 @@ func TestReplayChangesNothing(t *testing.T) {
 // TestLateEventMovesCutsTwoDaysOn: an event before midnight that joins a burst to
 // the evening before makes sessions start two days later, where nothing was dirty.
 func TestLateEventMovesCutsTwoDaysOn(t *testing.T) {
+	t.Parallel()
 	begin := time.Date(2026, 5, 4, 20, 0, 0, 0, time.UTC)
 	w := newWorld(t, "UTC", begin.AddDate(0, 0, 4))
 	var events, late []sent

@@ -17,6 +17,7 @@ import (
 // TestRunRetriesAndStops: a store that is away costs nothing but time, and Run
 // ends with its context.
 func TestRunRetriesAndStops(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
 	w := newWorld(t, "UTC", now)
 	w.cfg.Interval, w.cfg.RetryMax = 5*time.Millisecond, 20*time.Millisecond

@@ -34,6 +34,7 @@ func do(partner, id string, kind event.Type, at time.Time) sent {
 // TestEventsOfToday: an event of today changes today's row and no other, and the
 // score is published only when it changed.
 func TestEventsOfToday(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
 	w := newWorld(t, "America/New_York", now)
 	for i, kind := range []event.Type{event.PortalLogin, event.ContentViewed, event.TrainingCompleted, event.DealRegistered} {
@@ -85,6 +86,7 @@ func TestEventsOfToday(t *testing.T) {
 // TestLateEventChangesItsDayAndLater: 20 days late, it changes exactly the scores
 // from its day on.
 func TestLateEventChangesItsDayAndLater(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 3, 30, 12, 0, 0, 0, time.UTC)
 	w := newWorld(t, "Europe/Berlin", now)
 	w.send(do("p", "1", event.DealRegistered, now.AddDate(0, 0, -40)), do("p", "2", event.TrainingCompleted, now.AddDate(0, 0, -40)))
@@ -103,6 +105,7 @@ func TestLateEventChangesItsDayAndLater(t *testing.T) {
 // TestFeedThatBegins changes the scores of all partners from its first day on: until
 // then the component is imputed, and below the coverage there is no score.
 func TestFeedThatBegins(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 3, 30, 12, 0, 0, 0, time.UTC)
 	w := newWorld(t, "UTC", now)
 	w.send(do("p", "1", event.PortalLogin, now.AddDate(0, 0, -10)), do("p", "2", event.ContentViewed, now.AddDate(0, 0, -10)))
@@ -126,6 +129,7 @@ func TestFeedThatBegins(t *testing.T) {
 // TestNewDayAndNewModel: each midnight every partner gets a row, also after the
 // worker slept for days; a new model scores all of history beside the old one.
 func TestNewDayAndNewModel(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 3, 10, 22, 30, 0, 0, time.UTC) // 23:30 in Berlin
 	w := newWorld(t, "Europe/Berlin", now)
 	w.send(do("p", "1", event.DealRegistered, now), do("p", "2", event.TrainingCompleted, now))
@@ -158,6 +162,7 @@ func TestNewDayAndNewModel(t *testing.T) {
 // TestWhatIsOlderThanTheWeights: inputs, the last training, a commitment and a segment
 // count up to the last age of the table of weights, on histories that go beyond it.
 func TestWhatIsOlderThanTheWeights(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 3, 30, 12, 0, 0, 0, time.UTC)
 	w := newWorld(t, "UTC", now)
 	w.cfg.Model.Version = "short"

@@ -31,6 +31,7 @@ func programme(t *testing.T, until time.Time) (w *world, visits func(from, to ti
 // TestOutageIsToldOnceAndBlamedOnNobody goes day by day through two days without
 // anybody, with a restart each day, and then replays everything.
 func TestOutageIsToldOnceAndBlamedOnNobody(t *testing.T) {
+	t.Parallel()
 	begin := time.Date(2026, 6, 2, 6, 0, 0, 0, time.UTC) // a Tuesday
 	w, visits := programme(t, begin)
 	for day := range 6 {
@@ -67,6 +68,7 @@ func TestOutageIsToldOnceAndBlamedOnNobody(t *testing.T) {
 // TestHolidayThatTurnsOutToBeNone has the events of a holiday come late: the day means
 // something else then, for all partners, and detection ends as if they had been there.
 func TestHolidayThatTurnsOutToBeNone(t *testing.T) {
+	t.Parallel()
 	begin := time.Date(2026, 6, 2, 6, 0, 0, 0, time.UTC)
 	late, visitsLate := programme(t, begin)
 	visitsLate(begin.AddDate(0, 0, 1), begin.AddDate(0, 0, 4))
@@ -102,6 +104,7 @@ func TestHolidayThatTurnsOutToBeNone(t *testing.T) {
 // TestOutageThatTurnsOutToBeNone: the days without anybody arrive after all, and the
 // alert is taken back, once.
 func TestOutageThatTurnsOutToBeNone(t *testing.T) {
+	t.Parallel()
 	begin := time.Date(2026, 6, 2, 6, 0, 0, 0, time.UTC) // a Tuesday
 	w, visits := programme(t, begin)
 	w.now = begin.AddDate(0, 0, 2).Add(14 * time.Hour)
@@ -129,6 +132,7 @@ func TestOutageThatTurnsOutToBeNone(t *testing.T) {
 // TestOutageIsToldWhateverFails: the worker dies at each write around the outage's
 // alert in turn; the alert is told under one id, and not lost.
 func TestOutageIsToldWhateverFails(t *testing.T) {
+	t.Parallel()
 	begin := time.Date(2026, 6, 2, 6, 0, 0, 0, time.UTC)
 	w, visits := programme(t, begin)
 	w.now = begin.AddDate(0, 0, 2).Add(14 * time.Hour)
@@ -165,6 +169,7 @@ func TestOutageIsToldWhateverFails(t *testing.T) {
 
 // TestTheTenantsAlertIsSeenTo: commands about an alert that concerns no single partner.
 func TestTheTenantsAlertIsSeenTo(t *testing.T) {
+	t.Parallel()
 	begin := time.Date(2026, 6, 2, 6, 0, 0, 0, time.UTC)
 	w, visits := programme(t, begin)
 	w.now = begin.AddDate(0, 0, 2).Add(14 * time.Hour)

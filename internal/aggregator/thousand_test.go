@@ -70,6 +70,7 @@ var places = []struct {
 // begin within the history, changes of the clock. PARTNERPULSE_HISTORIES is how many
 // partners each of the three tenants has; 340 without.
 func TestThousandHistories(t *testing.T) {
+	t.Parallel()
 	partners := 340
 	if text := os.Getenv("PARTNERPULSE_HISTORIES"); text != "" {
 		if _, err := fmt.Sscan(text, &partners); err != nil {
@@ -78,6 +79,7 @@ func TestThousandHistories(t *testing.T) {
 	}
 	for i, where := range places {
 		t.Run(where.tz, func(t *testing.T) {
+			t.Parallel()
 			rng := rand.New(rand.NewPCG(uint64(i), 11))
 			w := newWorld(t, where.tz, where.end)
 			w.cfg.Model = segmentedModel()
@@ -234,6 +236,7 @@ func checkReport(t testing.TB, r *scoring.Report, now, before storedScore) {
 // TestLateEventChangesExactlyItsScores compares all rows of all partners before and
 // after an event that arrives 20 days late.
 func TestLateEventChangesExactlyItsScores(t *testing.T) {
+	t.Parallel()
 	where := places[0]
 	w := newWorld(t, where.tz, where.end)
 	w.cfg.Model = segmentedModel()
