@@ -149,7 +149,7 @@ type tenantSteps struct {
 // stored days are not gone through again, so an alert lost in between would stay so.
 // Told twice, it has the same identity.
 func (a *Aggregator) settleTenant(ctx context.Context, t *tenant, p chstore.Params, h horizon, steps *tenantSteps, work *Work) error {
-	err := a.reconcile(ctx, t, p, h, detected(t.id, steps.found), []alert.Span{steps.span}, work)
+	err := a.reconcile(ctx, t, p, h, detected(t.id, steps.found), []alert.Span{steps.span}, &grounds{}, work)
 	if err == nil {
 		err = a.storeTenant(ctx, &steps.rows)
 	}
