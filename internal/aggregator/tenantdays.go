@@ -37,7 +37,7 @@ func (d *tenantDay) input(segment string) detect.Input {
 		Factor: d.Factor, Frozen: d.Frozen == 1,
 		Dispersion: d.Dispersion, PriorSessions: d.PriorSessions, PriorDays: d.PriorDays,
 	}
-	d.segmentPriors.into(&in, segment)
+	d.into(&in, segment)
 	return in
 }
 

@@ -138,7 +138,7 @@ func (c *Console) deskSignOut(w http.ResponseWriter, r *http.Request) {
 // deskCookie is for the alerts' pages alone, out of scripts' reach, and never sent
 // along with another site's request.
 func deskCookie(r *http.Request, value string, seconds int) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // Secure wherever the browser came by https; the console also serves plain http on loopback
 		Name: sessionCookie, Value: value, Path: "/alerts", MaxAge: seconds, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",
 	}
