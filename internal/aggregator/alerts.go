@@ -80,21 +80,25 @@ func detected(tenantID string, found []transition) []finding {
 // repetition after a crash between the two says the same again under the same id.
 func (a *Aggregator) alert(ctx context.Context, t *tenant, p chstore.Params, h horizon, found []transition, spans []alert.Span, work *Work) error {
 	findings := detected(t.id, found)
-	ruled, ruledSpans, err := a.trainingRules(ctx, t, p)
+	ruled, err := a.trainingRules(ctx, t, p)
 	if err != nil {
 		return err
 	}
-	return a.reconcile(ctx, t, p, h, append(findings, ruled...), append(spans, ruledSpans...), work)
+	return a.reconcile(ctx, t, p, h, append(findings, ruled.findings...), append(spans, ruled.spans...), &ruled.grounds, work)
 }
 
-// reconcile tells what the findings say that the alerts table does not have yet.
-func (a *Aggregator) reconcile(ctx context.Context, t *tenant, p chstore.Params, h horizon, findings []finding, spans []alert.Span, work *Work) error {
+// reconcile tells what the findings say that the alerts table does not have yet. facts
+// are behind those about training.
+func (a *Aggregator) reconcile(ctx context.Context, t *tenant, p chstore.Params, h horizon, findings []finding, spans []alert.Span, facts *grounds, work *Work) error {
 	var known []knownAlert
 	if err := a.deps.Store.Select(ctx, &known, query("known_alerts"), p); err != nil {
 		return fmt.Errorf("reading known alerts: %w", err)
 	}
 	if len(findings) == 0 && len(known) == 0 {
 		return nil
+	}
+	if err := facts.amend(spans, known); err != nil {
+		return err
 	}
 	book := newBook(known)
 	plain := make([]alert.Finding, len(findings))

@@ -22,6 +22,7 @@ type detectInput struct {
 
 	accepted map[int32]bool // days on which the new level was accepted
 	other    int32          // last day that was seen under another configuration; 0: none
+	placed   placement      // its segments; empty unless a segment has a prior of its own
 }
 
 // transition is a detected transition with whose it is.
@@ -45,6 +46,9 @@ func (a *Aggregator) detect(ctx context.Context, t *tenant, p chstore.Params, h 
 		return err
 	}
 	if err := a.findOther(ctx, p, inputs); err != nil {
+		return err
+	}
+	if err := a.place(ctx, t, p, inputs); err != nil {
 		return err
 	}
 	var rows stateRows
@@ -132,7 +136,7 @@ func (a *Aggregator) detectPartner(t *tenant, in *detectInput, batch uint64, row
 	spans := in.spans(t.id, &state)
 	for day := int32(state.Next); day <= in.Through; day++ {
 		var obs detect.Observation
-		input := t.days.on(day)
+		input := t.days.on(day, in.placed.on(day))
 		input.Sessions, input.Rebaseline = counts[day], in.accepted[day]
 		state, obs = a.detector.Step(state, input)
 		encoded, err := state.Encode()

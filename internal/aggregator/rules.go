@@ -19,7 +19,7 @@ const componentTraining = "training"
 // trainingRules gives the findings about the training of the batch's partners up to
 // the last completed day. The rules see the whole history each time, so the spans
 // are whole histories, too.
-func (a *Aggregator) trainingRules(ctx context.Context, t *tenant, p chstore.Params) ([]finding, []alert.Span, error) {
+func (a *Aggregator) trainingRules(ctx context.Context, t *tenant, p chstore.Params) (*ruling, error) {
 	var days []struct {
 		Partner   string   `ch:"partner_id"`
 		Completed []int32  `ch:"completed"`
@@ -27,7 +27,7 @@ func (a *Aggregator) trainingRules(ctx context.Context, t *tenant, p chstore.Par
 		Cadences  []uint32 `ch:"cadences"`
 	}
 	if err := a.deps.Store.Select(ctx, &days, query("training_days"), p); err != nil {
-		return nil, nil, fmt.Errorf("reading training days: %w", err)
+		return nil, fmt.Errorf("reading training days: %w", err)
 	}
 	var certificates []struct {
 		Partner string  `ch:"partner_id"`
@@ -36,28 +36,28 @@ func (a *Aggregator) trainingRules(ctx context.Context, t *tenant, p chstore.Par
 		Expires []int32 `ch:"expires"`
 	}
 	if err := a.deps.Store.Select(ctx, &certificates, query("certificates"), p); err != nil {
-		return nil, nil, fmt.Errorf("reading certifications: %w", err)
+		return nil, fmt.Errorf("reading certifications: %w", err)
 	}
 	through, err := dayParam(p, "complete")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	r := ruling{tenant: t.id, through: through}
+	r := &ruling{tenant: t.id, through: through, grounds: grounds{make(map[string][]detect.Day), make(map[string][]detect.Day)}}
 	for _, d := range days {
 		commitments := make([]rules.Commitment, len(d.Committed))
 		for i, day := range d.Committed {
 			commitments[i] = rules.Commitment{From: detect.Day(day), CadenceDays: int(d.Cadences[i])}
 		}
-		r.lapses(d.Partner, a.cfg.Training.Lapses(toDays(d.Completed), commitments, through))
+		r.lapses(d.Partner, toDays(d.Completed), a.cfg.Training.Lapses(toDays(d.Completed), commitments, through))
 	}
 	for _, c := range certificates {
 		list := make([]rules.Certificate, len(c.Earned))
 		for i := range c.Earned {
 			list[i] = rules.Certificate{Earned: detect.Day(c.Earned[i]), Expires: detect.Day(c.Expires[i])}
 		}
-		r.expiries(c.Partner, c.Course, a.cfg.Training.Expiries(list, through))
+		r.expiries(c.Partner, c.Course, toDays(c.Expires), a.cfg.Training.Expiries(list, through))
 	}
-	return r.findings, r.spans, nil
+	return r, nil
 }
 
 // ruling collects what the rules give.
@@ -66,6 +66,7 @@ type ruling struct {
 	through  detect.Day
 	findings []finding
 	spans    []alert.Span
+	grounds  grounds
 }
 
 // add gives the findings of one episode: that it fired and, when it has, its end.
@@ -91,8 +92,9 @@ func (r *ruling) span(subject string, rule detect.Rule, component string) string
 	return fingerprint
 }
 
-func (r *ruling) lapses(partner string, lapses []rules.Lapse) {
+func (r *ruling) lapses(partner string, completed []detect.Day, lapses []rules.Lapse) {
 	fingerprint := r.span(partner, alert.RuleTrainingLapse, componentTraining)
+	r.grounds.completed[fingerprint] = completed
 	for _, l := range lapses {
 		last := jsontext.Value("null")
 		if l.Last != detect.NoDay {
@@ -108,9 +110,10 @@ func (r *ruling) lapses(partner string, lapses []rules.Lapse) {
 	}
 }
 
-func (r *ruling) expiries(partner, course string, expiries []rules.Expiry) {
+func (r *ruling) expiries(partner, course string, ends []detect.Day, expiries []rules.Expiry) {
 	expiring := r.span(partner, alert.RuleCertificationExpiring, course)
 	expired := r.span(partner, alert.RuleCertificationExpired, course)
+	r.grounds.expires[expiring], r.grounds.expires[expired] = ends, ends
 	name := quoted(course)
 	for _, e := range expiries {
 		rule, fingerprint, severity := alert.RuleCertificationExpiring, expiring, detect.SeverityInfo

@@ -2,9 +2,7 @@ package aggregator
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"partnerpulse/internal/alert"
@@ -29,20 +27,25 @@ type tenantDay struct {
 	Dispersion    float64 `ch:"dispersion"`
 	PriorSessions float64 `ch:"prior_sessions"`
 	PriorDays     float64 `ch:"prior_days"`
-	Ver           uint64  `ch:"ver"` // batch of the last change of what it means
+	segmentPriors
+	Ver uint64 `ch:"ver"` // batch of the last change of what it means
 }
 
-func (d *tenantDay) input() detect.Input {
-	return detect.Input{
+// input is what the day means for a partner of a segment.
+func (d *tenantDay) input(segment string) detect.Input {
+	in := detect.Input{
 		Factor: d.Factor, Frozen: d.Frozen == 1,
 		Dispersion: d.Dispersion, PriorSessions: d.PriorSessions, PriorDays: d.PriorDays,
 	}
+	d.into(&in, segment)
+	return in
 }
 
 // means tells whether two days mean the same for partners.
 func (d *tenantDay) means(o *tenantDay) bool {
 	return d.Factor == o.Factor && d.Frozen == o.Frozen &&
-		d.Dispersion == o.Dispersion && d.PriorSessions == o.PriorSessions && d.PriorDays == o.PriorDays
+		d.Dispersion == o.Dispersion && d.PriorSessions == o.PriorSessions && d.PriorDays == o.PriorDays &&
+		d.equal(&o.segmentPriors)
 }
 
 // tenantDays is what a worker remembers of the days of a tenant, consecutive ones.
@@ -79,8 +82,9 @@ func (a *Aggregator) due(t *tenant, h horizon) bool {
 	return t.days.dirty > 0 && (now.Sub(t.changed) >= a.cfg.Settle || now.Sub(t.days.since) >= a.cfg.SettleMax)
 }
 
-// on gives the input of a day; days that the model has not seen are ordinary.
-func (t *tenantDays) on(day int32) detect.Input {
+// on gives the input of a day for a partner of a segment; days that the model has not
+// seen are ordinary.
+func (t *tenantDays) on(day int32, segment string) detect.Input {
 	if len(t.days) == 0 {
 		return detect.Input{}
 	}
@@ -88,7 +92,7 @@ func (t *tenantDays) on(day int32) detect.Input {
 	if i < 0 || i >= len(t.days) {
 		return detect.Input{}
 	}
-	return t.days[i].input()
+	return t.days[i].input(segment)
 }
 
 // watch brings the model of the tenant's totals up to date and tells its alerts. It
@@ -145,7 +149,7 @@ type tenantSteps struct {
 // stored days are not gone through again, so an alert lost in between would stay so.
 // Told twice, it has the same identity.
 func (a *Aggregator) settleTenant(ctx context.Context, t *tenant, p chstore.Params, h horizon, steps *tenantSteps, work *Work) error {
-	err := a.reconcile(ctx, t, p, h, detected(t.id, steps.found), []alert.Span{steps.span}, work)
+	err := a.reconcile(ctx, t, p, h, detected(t.id, steps.found), []alert.Span{steps.span}, &grounds{}, work)
 	if err == nil {
 		err = a.storeTenant(ctx, &steps.rows)
 	}
@@ -189,7 +193,7 @@ func (a *Aggregator) loadTenantDays(ctx context.Context, t *tenant, p chstore.Pa
 	if consecutive == 0 {
 		return a.loadSeen(ctx, t, p)
 	}
-	totals, err := a.tenantTotals(ctx, p, first, first+int32(consecutive)-1)
+	totals, err := a.tenantTotals(ctx, p, first, first, first+int32(consecutive)-1)
 	if err != nil {
 		return err
 	}
@@ -224,15 +228,15 @@ type dayTotals struct {
 	fingerprint uint64
 }
 
-// tenantTotals gives the totals of each of the days.
-func (a *Aggregator) tenantTotals(ctx context.Context, p chstore.Params, from, through int32) ([]dayTotals, error) {
+// tenantTotals gives the totals of each of the days; origin is the tenant's first.
+func (a *Aggregator) tenantTotals(ctx context.Context, p chstore.Params, origin, from, through int32) ([]dayTotals, error) {
 	var rows []struct {
 		Day         int32  `ch:"day"`
 		Slot        uint8  `ch:"slot"`
 		Sessions    uint64 `ch:"sessions"`
 		Fingerprint uint64 `ch:"fingerprint"`
 	}
-	p = with(p, chstore.Params{"from": date(from), "through": date(through)})
+	p = with(p, chstore.Params{"origin": date(origin), "from": date(from), "through": date(through)})
 	if err := a.deps.Store.Select(ctx, &rows, query("tenant_totals"), p); err != nil {
 		return nil, fmt.Errorf("reading the tenant's totals: %w", err)
 	}
@@ -253,14 +257,14 @@ func (a *Aggregator) stepTenant(ctx context.Context, t *tenant, p chstore.Params
 	if err != nil {
 		return nil, err
 	}
-	totals, err := a.tenantTotals(ctx, p, from, through)
-	if err != nil {
-		return nil, err
-	}
 	if len(t.days.days) == 0 {
 		t.days.days = append(t.days.days, tenantDay{Day: from})
 	}
 	first := t.days.days[0].Day
+	totals, err := a.tenantTotals(ctx, p, first, from, through)
+	if err != nil {
+		return nil, err
+	}
 	steps := &tenantSteps{span: span(t.id, event.TenantWide, detect.RuleTenantDrop, &state.Alert, detect.Day(from), through, t.days.seen > 0)}
 	for day := from; day <= through; day++ {
 		i := int(day - first)
@@ -276,7 +280,7 @@ func (a *Aggregator) stepTenant(ctx context.Context, t *tenant, p chstore.Params
 		state, result = a.tenantModel.Step(state, totals[day-from].groups)
 		now := tenantDay{
 			Day: day, Fingerprint: totals[day-from].fingerprint, Factor: result.Factor(), Frozen: flag(result.Frozen),
-			Dispersion: prior.Dispersion, PriorSessions: prior.Sessions, PriorDays: prior.Days, Ver: batch,
+			Dispersion: prior.Dispersion, PriorSessions: prior.Sessions, PriorDays: prior.Days, segmentPriors: prior.segments, Ver: batch,
 		}
 		if old := &t.days.days[i]; old.Ver > 0 && old.means(&now) {
 			now.Ver = old.Ver
@@ -305,9 +309,9 @@ func (a *Aggregator) storeTenant(ctx context.Context, rows *tenantRows) error {
 }
 
 // resumeTenant gives the model's state and the prior in use before a day.
-func (a *Aggregator) resumeTenant(ctx context.Context, t *tenant, p chstore.Params, from int32) (detect.TenantState, detect.Prior, error) {
+func (a *Aggregator) resumeTenant(ctx context.Context, t *tenant, p chstore.Params, from int32) (detect.TenantState, monthPrior, error) {
 	if len(t.days.days) == 0 || from <= t.days.days[0].Day {
-		return a.tenantModel.Start(detect.Day(from)), detect.Prior{}, nil
+		return a.tenantModel.Start(detect.Day(from)), monthPrior{}, nil
 	}
 	before := t.days.days[from-1-t.days.days[0].Day]
 	var rows []struct {
@@ -315,74 +319,17 @@ func (a *Aggregator) resumeTenant(ctx context.Context, t *tenant, p chstore.Para
 	}
 	p = with(p, chstore.Params{"config": a.tenantModel.Hash(), "day": date(from - 1)})
 	if err := a.deps.Store.Select(ctx, &rows, query("tenant_state"), p); err != nil {
-		return detect.TenantState{}, detect.Prior{}, fmt.Errorf("reading the tenant's state: %w", err)
+		return detect.TenantState{}, monthPrior{}, fmt.Errorf("reading the tenant's state: %w", err)
 	}
 	if len(rows) != 1 {
-		return detect.TenantState{}, detect.Prior{}, fmt.Errorf("reading the tenant's state: %d rows", len(rows))
+		return detect.TenantState{}, monthPrior{}, fmt.Errorf("reading the tenant's state: %d rows", len(rows))
 	}
 	state, err := a.tenantModel.Resume([]byte(rows[0].State))
-	prior := detect.Prior{Dispersion: before.Dispersion, Sessions: before.PriorSessions, Days: before.PriorDays}
+	prior := monthPrior{
+		Prior:    detect.Prior{Dispersion: before.Dispersion, Sessions: before.PriorSessions, Days: before.PriorDays},
+		segments: before.segmentPriors,
+	}
 	return state, prior, err
-}
-
-// tenantPrior estimates the prior and the dispersion from the days before day, or
-// gives the one before when there are too few.
-func (a *Aggregator) tenantPrior(ctx context.Context, t *tenant, p chstore.Params, first, day int32, before detect.Prior) (detect.Prior, error) {
-	from := max(first, day-priorWindowDays)
-	if day-from < priorWindowDaysMin {
-		return before, nil
-	}
-	skipped, silent := []int32{}, []int32{}
-	exposure := 0.0
-	for _, d := range t.days.days[from-first : day-first] {
-		if d.Frozen == 1 {
-			silent, skipped = append(silent, d.Day), append(skipped, d.Day)
-			continue
-		}
-		exposure += d.Factor
-	}
-	var m []struct {
-		Partners    uint64 `ch:"partners"`
-		Sum         uint64 `ch:"sum_"`
-		SumSquares  uint64 `ch:"sum_squares"`
-		PairSums    uint64 `ch:"pair_sums"`
-		PairProduct uint64 `ch:"pair_product"`
-		PairSquares uint64 `ch:"pair_squares"`
-	}
-	skipped = append(skipped, a.unusual(t, from, day)...)
-	slices.Sort(skipped)
-	p = with(p, chstore.Params{"from": date(from), "to": date(day), "skipped": slices.Compact(skipped), "silent": silent})
-	if err := a.deps.Store.Select(ctx, &m, query("tenant_moments"), p); err != nil {
-		return before, fmt.Errorf("reading the tenant's moments: %w", err)
-	}
-	if len(m) != 1 {
-		return before, errors.New("reading the tenant's moments: not one row")
-	}
-	moments := detect.Moments{
-		Partners: m[0].Partners, Sum: m[0].Sum, SumSquares: m[0].SumSquares,
-		PairSums: m[0].PairSums, PairProduct: m[0].PairProduct, PairSquares: m[0].PairSquares,
-	}
-	prior := moments.Estimate(exposure)
-	if prior.Dispersion == 0 {
-		prior.Dispersion = before.Dispersion
-	}
-	if prior.Days == 0 {
-		prior.Sessions, prior.Days = before.Sessions, before.Days
-	}
-	return prior, nil
-}
-
-// unusual lists the days of from..to−1 whose factor is not that of the same weekday
-// a week before or after: only pairs of ordinary days tell the dispersion.
-func (a *Aggregator) unusual(t *tenant, from, to int32) []int32 {
-	var out []int32
-	first := t.days.days[0].Day
-	for day := max(from, first+7); day < to; day++ {
-		if t.days.days[day-first].Factor != t.days.days[day-7-first].Factor {
-			out = append(out, day)
-		}
-	}
-	return out
 }
 
 func flag(b bool) uint8 {

@@ -1,6 +1,7 @@
 package aggregator_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -177,6 +178,13 @@ func TestTheTenantsAlertIsSeenTo(t *testing.T) {
 	msgs := w.told(kafkabus.TopicDrop)
 	if len(msgs) != 1 {
 		t.Fatalf("%+v", msgs)
+	}
+	// The tenant has no baseline that a command could change: its level is accepted
+	// after some weeks. A refused command leaves nothing behind.
+	desk := alertdesk.New(w.store, func(string) *time.Location { return w.loc }, func() time.Time { return w.now })
+	_, err := desk.Take(t.Context(), alert.Request{Tenant: tenantID, Alert: msgs[0].Data.Alert, Action: string(alert.Rebaseline), Actor: "kim"})
+	if !errors.Is(err, alert.ErrInvalid) || w.openCommands(t) != 0 {
+		t.Errorf("rebaselining the whole programme: %v, %d commands", err, w.openCommands(t))
 	}
 	w.ask(t, msgs[0].Data.Alert, alert.Acknowledge, "")
 	w.ask(t, msgs[0].Data.Alert, alert.Snooze, "2026-06-05")

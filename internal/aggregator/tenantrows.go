@@ -18,6 +18,8 @@ type tenantRows struct {
 	inFactor, inDispersion, inPriorSessions, inPriorD []float64
 	inFrozen                                          []uint8
 	inVer                                             []uint64
+	inSegments                                        [][]string
+	inSegmentSessions, inSegmentDays                  [][]float64
 }
 
 func (r *tenantRows) add(tenant, config string, now *tenantDay, d *detect.TenantDay, s *detect.TenantState, totals *dayTotals, batch uint64, complete bool) error {
@@ -40,6 +42,8 @@ func (r *tenantRows) add(tenant, config string, now *tenantDay, d *detect.Tenant
 	r.inFactor, r.inFrozen = append(r.inFactor, now.Factor), append(r.inFrozen, now.Frozen)
 	r.inDispersion = append(r.inDispersion, now.Dispersion)
 	r.inPriorSessions, r.inPriorD = append(r.inPriorSessions, now.PriorSessions), append(r.inPriorD, now.PriorDays)
+	r.inSegments = append(r.inSegments, now.Segments)
+	r.inSegmentSessions, r.inSegmentDays = append(r.inSegmentSessions, now.SegmentSessions), append(r.inSegmentDays, now.SegmentDays)
 	return nil
 }
 
@@ -60,5 +64,7 @@ func (r *tenantRows) inputs() []chstore.Column {
 		{Name: "tenant", Values: r.inTenant}, {Name: "day", Values: r.inDay}, {Name: "factor", Values: r.inFactor},
 		{Name: "frozen", Values: r.inFrozen}, {Name: "dispersion", Values: r.inDispersion},
 		{Name: "prior_sessions", Values: r.inPriorSessions}, {Name: "prior_days", Values: r.inPriorD}, {Name: "ver", Values: r.inVer},
+		{Name: "prior_segments", Values: r.inSegments}, {Name: "segment_sessions", Values: r.inSegmentSessions},
+		{Name: "segment_days", Values: r.inSegmentDays},
 	}
 }

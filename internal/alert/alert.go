@@ -33,7 +33,7 @@ const (
 	SnoozeEnded Reason = "snooze_ended" // the day until which it was snoozed has come
 	Retracted   Reason = "retracted"    // late data show that it would not have fired
 	Reinstated  Reason = "reinstated"   // later data show that it fires after all
-	Superseded  Reason = "superseded"   // the rule is configured anew and does not find it
+	Superseded  Reason = "superseded"   // the rule has other terms now, and does not find it
 )
 
 // Entry is one transition of one alert.

@@ -68,8 +68,8 @@ func (f *Finding) identify() Entry {
 //     episode that is found in its place (adopt); if there is none, it is resolved: as
 //     retracted when late data show that it would not have fired, as superseded when
 //     the rule was configured anew.
-//   - A recorded alert that was closed by recovery or retraction, but by the findings
-//     goes on, is reinstated; not because of another configuration.
+//   - A recorded alert that was closed by recovery, retraction or other terms, but by
+//     the findings goes on, is reinstated; not because of another configuration.
 //   - A reinstated alert that ends once more is resolved once more.
 func (b *Book) Reconcile(found []Finding, spans []Span, historical func(firing detect.Day) bool) []Entry {
 	found = slices.Clone(found)
@@ -145,7 +145,7 @@ func (b *Book) correct(last Entry, s Span, exists bool, ends map[string]Entry) (
 func (b *Book) closedWrongly(last Entry, s Span) bool {
 	closed := b.closedBy[last.Alert]
 	switch closed.Reason {
-	case Retracted:
+	case Retracted, Superseded: // the data, or the terms, are as they were again
 		return last.Firing >= s.From
 	case Recovered:
 		return closed.Day >= s.From

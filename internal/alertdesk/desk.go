@@ -131,7 +131,7 @@ func (d *Desk) Take(ctx context.Context, r alert.Request) (alert.Request, error)
 		return r, fmt.Errorf("%w: it is %s since %s", alert.ErrOver, s, shown.Day)
 	}
 	if r.Action == string(alert.Rebaseline) && !alert.Rebaselines(detect.Rule(shown.Rule)) {
-		return r, fmt.Errorf("%w: %s has no baseline: only sessions_drop and ghosting have", alert.ErrInvalid, shown.Rule)
+		return r, fmt.Errorf("%w: %s has no baseline that can be accepted: only sessions_drop and ghosting have", alert.ErrInvalid, shown.Rule)
 	}
 	if err := d.store.InsertColumns(ctx, "alert_commands", columns(&r, until, today)); err != nil {
 		return r, fmt.Errorf("keeping the command: %w", err)

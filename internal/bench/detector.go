@@ -16,6 +16,7 @@ import (
 
 // DetectorConfig says how much is simulated; start from DefaultDetectorConfig.
 type DetectorConfig struct {
+	Tenants  int    // healthy tenants of each dispersion
 	Partners int    // healthy partners of each tenant
 	Days     int    // of their history
 	Changing int    // partners of each rate that drop, in each setting
@@ -27,13 +28,13 @@ type DetectorConfig struct {
 
 // DefaultDetectorConfig is the full form.
 func DefaultDetectorConfig() DetectorConfig {
-	return DetectorConfig{Partners: 2000, Days: 730, Changing: 300, Million: 1_000_000, Seed: 20261122, Progress: func(string) {}}
+	return DetectorConfig{Tenants: 3, Partners: 2000, Days: 730, Changing: 600, Million: 1_000_000, Seed: 20261122, Progress: func(string) {}}
 }
 
 // Validate reports what is out of range.
 func (c *DetectorConfig) Validate() error {
-	if c.Partners < 50 || c.Days < 200 || c.Changing < 10 || c.Million < 1 {
-		return errors.New("at least 50 partners, 200 days, 10 changing partners and one to step are needed")
+	if c.Tenants < 1 || c.Partners < 50 || c.Days < 200 || c.Changing < 10 || c.Million < 1 {
+		return errors.New("at least one tenant, 50 partners, 200 days, 10 changing partners and one to step are needed")
 	}
 	return nil
 }
@@ -79,6 +80,7 @@ func Detector(ctx context.Context, cfg DetectorConfig) (*DetectorReport, error) 
 		report.Delays = append(report.Delays, rows...)
 		report.Rules = append(report.Rules, rules...)
 	}
+	report.Stops = b.stops()
 	cfg.Progress(fmt.Sprintf("one day of %d partners", cfg.Million))
 	if report.Day, err = b.oneDay(ctx); err != nil {
 		return nil, err
@@ -116,14 +118,14 @@ func eachPartner(ctx context.Context, n int, f func(i int)) error {
 const firstMonday detect.Day = 20003
 
 // healthyTenant makes a tenant whose rates are spread evenly over the logarithm.
-func (b *detectorBench) healthyTenant(r float64) *simulated {
+func (b *detectorBench) healthyTenant(r float64, seed uint64) *simulated {
 	s := &simulated{Days: b.cfg.Days, Dispersion: r, Weekdays: business, First: firstMonday}
-	s.Holidays = holidays(rand.New(rand.NewPCG(b.cfg.Seed, 1)), s.Days)
+	s.Holidays = holidays(rand.New(rand.NewPCG(seed, 1)), s.Days)
 	low, high := rateBands[0], rateBands[len(rateBands)-1]
 	for p := range b.cfg.Partners {
 		s.Rates = append(s.Rates, low*math.Pow(high/low, (float64(p)+.5)/float64(b.cfg.Partners)))
 	}
-	rand.New(rand.NewPCG(b.cfg.Seed, 2)).Shuffle(len(s.Rates), func(i, j int) { s.Rates[i], s.Rates[j] = s.Rates[j], s.Rates[i] })
+	rand.New(rand.NewPCG(seed, 2)).Shuffle(len(s.Rates), func(i, j int) { s.Rates[i], s.Rates[j] = s.Rates[j], s.Rates[i] })
 	return s
 }
 
@@ -166,19 +168,37 @@ func (b *detectorBench) watch(s *simulated, p int, context []detect.Input) (w wa
 
 func (s *simulated) start(d *detect.Detector) detect.State { return d.Start(s.First) }
 
-// falseAlarms counts the alerts about partners whose rate never changes.
+// falseAlarms counts the alerts about partners whose rate never changes, in several
+// tenants with holidays of their own.
 func (b *detectorBench) falseAlarms(ctx context.Context, r float64) ([]FalseAlarms, error) {
-	s := b.healthyTenant(r)
-	s.fill(b.cfg.Seed)
-	inputs := s.context(b.tenant)
-	seen := make([]watched, len(s.Rates))
-	if err := eachPartner(ctx, len(s.Rates), func(p int) { seen[p] = b.watch(s, p, inputs) }); err != nil {
-		return nil, err
-	}
 	out := make([]FalseAlarms, len(rateBands)-1)
 	for i := range out {
 		out[i] = FalseAlarms{Dispersion: r, RateFrom: rateBands[i], RateTo: rateBands[i+1]}
 	}
+	for tenant := range uint64(b.cfg.Tenants) {
+		if err := b.falseAlarmsOf(ctx, r, b.cfg.Seed+tenant, out); err != nil {
+			return nil, err
+		}
+	}
+	for i := range out {
+		f := &out[i]
+		f.Expected = float64(f.Days) / b.arl0
+		f.Ratio = ratio(float64(f.Alerts), f.Expected)
+		f.Error = ratio(math.Sqrt(float64(f.Alerts)), f.Expected)
+	}
+	return out, nil
+}
+
+// falseAlarmsOf adds one tenant to the bands.
+func (b *detectorBench) falseAlarmsOf(ctx context.Context, r float64, seed uint64, out []FalseAlarms) error {
+	s := b.healthyTenant(r, seed)
+	s.fill(seed)
+	inputs := s.context(b.tenant)
+	seen := make([]watched, len(s.Rates))
+	if err := eachPartner(ctx, len(s.Rates), func(p int) { seen[p] = b.watch(s, p, inputs) }); err != nil {
+		return err
+	}
+	alerts, days := make([]float64, len(out)), make([]float64, len(out))
 	for p, w := range seen {
 		i := min(max(sort.SearchFloat64s(rateBands, s.Rates[p]), 1), len(out)) - 1
 		out[i].Partners++
@@ -186,16 +206,13 @@ func (b *detectorBench) falseAlarms(ctx context.Context, r float64) ([]FalseAlar
 		out[i].OpenDays += w.open
 		out[i].Alerts += w.alerts
 		out[i].Second += w.second
+		alerts[i], days[i] = alerts[i]+float64(w.alerts), days[i]+float64(w.days)
 	}
-	last := inputs[len(inputs)-1]
 	for i := range out {
-		f := &out[i]
-		f.Expected = float64(f.Days) / b.arl0
-		f.Ratio = ratio(float64(f.Alerts), f.Expected)
-		f.Error = ratio(math.Sqrt(float64(f.Alerts)), f.Expected)
-		f.Estimated = finite(last.Dispersion)
+		out[i].ByTenant = append(out[i].ByTenant, ratio(alerts[i], days[i]/b.arl0))
+		out[i].Estimated = finite(inputs[len(inputs)-1].Dispersion)
 	}
-	return out, nil
+	return nil
 }
 
 // finite writes Poisson's +Inf as 0, which JSON can hold.

@@ -97,7 +97,9 @@ func (b *detectorBench) delays(ctx context.Context, set setting) ([]Delays, []Ru
 				d.Rules[rule.name] = summarise(byRule[i], k)
 			}
 			d.Bound, d.BoundRealised = bound(rate, drop, set.Dispersion, b.arl0), bound(rate, drop, set.Dispersion, d.RealisedARL0)
+			d.WholeBound = wholeBound(rate, drop, set.Dispersion, b.arl0)
 			d.RatioToBound = ratio(d.Ours.Median, d.Bound)
+			d.RatioToWhole = ratio(d.Ours.Median, d.WholeBound)
 			d.RatioAtEqual = ratio(d.Ours.Median, d.BoundRealised)
 			out = append(out, d)
 		}
@@ -114,6 +116,33 @@ func (b *detectorBench) delays(ctx context.Context, set setting) ([]Delays, []Ru
 func bound(rate, drop, r, arl0 float64) float64 {
 	d, _ := detect.DelayBound(rate, max(drop, .001), r, arl0)
 	return math.Round(d*100) / 100
+}
+
+// wholeBound is that of a CUSUM that draws no lots: with the least limit that keeps
+// the budget. Where a day tells much, it differs.
+func wholeBound(rate, drop, r, arl0 float64) float64 {
+	drop = max(drop, .001)
+	h := detect.Threshold(rate, drop, r, arl0)
+	return math.Round(detect.ARL(h, rate, drop, r, drop*rate)*100) / 100
+}
+
+// stops says, for each rate of at least a session a day, what telling stops as early
+// as the budget allows would cost those who come half as often.
+func (b *detectorBench) stops() []StopFigures {
+	var out []StopFigures
+	for _, r := range []float64{0, 4} {
+		for _, rate := range delayRates {
+			if rate < 1 {
+				continue
+			}
+			f := StopFigures{Dispersion: r, Rate: rate, Days: detect.SilentDays(rate, r, b.arl0), Bound: bound(rate, .5, r, b.arl0)}
+			f.Share, f.Halved = detect.StopPrice(rate, .5, r, b.arl0, f.Days)
+			_, f.HalvedLater = detect.StopPrice(rate, .5, r, b.arl0, f.Days+1)
+			f.Share, f.Halved, f.HalvedLater = ratio(f.Share, 1), ratio(f.Halved, 1), ratio(f.HalvedLater, 1)
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // delay is the number of days from the change to the first alert, the day of the

@@ -108,12 +108,12 @@ func (r *DetectorReport) page() string {
 func (r *DetectorReport) falseAlarmSection(line func(string, ...any)) {
 	line("## False alarms\n")
 	line("![False alarms by rate](false-alarms.svg)\n")
-	line("Healthy partners of constant rate in tenants with weekdays, eleven holidays a year and a quiet week at its end. An alert is counted when a drop or ghosting begins to fire while nothing does; days are those with enough baseline. ± is one Poisson standard error. *Also* counts ghosting that fires on top of a drop, whose alert it inhibits.\n")
-	line("| dispersion | sessions a day | partners | days | alerts | budget | realised ÷ budget | ± | also |")
-	line("|---|---|---|---|---|---|---|---|---|")
+	line("Healthy partners of constant rate in tenants with weekdays, eleven holidays a year, elsewhere in each tenant, and a quiet week at its end. An alert is counted when a drop or ghosting begins to fire while nothing does; days are those with enough baseline. ± is one Poisson standard error. *By tenant* shows how much a tenant's holidays and the errors of its weekday profile, which all of its partners share, add to that. *Also* counts ghosting that fires on top of a drop, whose alert it inhibits.\n")
+	line("| dispersion | sessions a day | partners | days | alerts | budget | realised ÷ budget | ± | by tenant | also |")
+	line("|---|---|---|---|---|---|---|---|---|---|")
 	for _, f := range r.FalseAlarms {
-		line("| %s | %g–%g | %d | %d | %d | %.0f | **%.2f** | %.2f | %d |", dispersionName(f.Dispersion),
-			f.RateFrom, f.RateTo, f.Partners, f.Days, f.Alerts, f.Expected, f.Ratio, f.Error, f.Second)
+		line("| %s | %g–%g | %d | %d | %d | %.0f | **%.2f** | %.2f | %s | %d |", dispersionName(f.Dispersion),
+			f.RateFrom, f.RateTo, f.Partners, f.Days, f.Alerts, f.Expected, f.Ratio, f.Error, byTenant(f.ByTenant), f.Second)
 	}
 	line("")
 }
@@ -122,18 +122,19 @@ func (r *DetectorReport) delaySection(line func(string, ...any)) {
 	line("## Delay\n")
 	line("![Half of the sessions stay away](delay-halved.svg)\n")
 	line("![All sessions stay away](delay-silent.svg)\n")
-	line("Days from the change to the alert, the alert's day included. *Left* is the share of the sessions that still come. The bound is the least **mean** delay that any detector can have in the worst case at the budget, on days that are all alike with both rates known (exact ARL₁ of the CUSUM, Moustakides 1986); *at equal* takes the false-alarm rate that was realised at this rate instead of the budget. The oracle is that CUSUM on the same counts: it knows both rates, the dispersion, the weekdays and the holidays, and looks for this one drop only. Medians are below means and a CUSUM is seldom at its worst when the drop comes, so ratios below 1 are no contradiction. A dash: not found within 240 days.\n")
-	line("| days | dispersion | rate | left | bound | median | mean | p90 | median ÷ bound | at equal | oracle median | oracle mean | 14 days | week halved | N days | week/week | robust z |")
-	line("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+	line("Days from the change to the alert, the alert's day included. *Left* is the share of the sessions that still come. The bound is the least **mean** delay that any detector can have in the worst case at the budget, on days that are all alike with both rates known (exact ARL₁ of the CUSUM, Moustakides 1986); *without lots* is the same CUSUM if it may not draw lots to use the budget up: where a day tells much, a whole day more. *At equal* takes the false-alarm rate that was realised at this rate instead of the budget. The oracle is that CUSUM on the same counts: it knows both rates, the dispersion, the weekdays and the holidays, and looks for this one drop only. Medians are below means and a CUSUM is seldom at its worst when the drop comes, so ratios below 1 are no contradiction. A dash: not found within 240 days.\n")
+	line("| days | dispersion | rate | left | bound | without lots | median | mean | p90 | median ÷ bound | ÷ without lots | at equal | oracle median | oracle mean | 14 days | week halved | N days | week/week | robust z |")
+	line("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, d := range r.Delays {
-		row := fmt.Sprintf("| %s | %s | %g | %g | %.1f | %s | %g | %s | **%.2f** | %.2f | %s | %g |", d.Setting, dispersionName(d.Dispersion),
-			d.Rate, d.Ratio, d.Bound, days(d.Ours.Median), d.Ours.Mean, days(d.Ours.P90), d.RatioToBound, d.RatioAtEqual, days(d.Oracle.Median), d.Oracle.Mean)
+		row := fmt.Sprintf("| %s | %s | %g | %g | %.1f | %.1f | %s | %g | %s | **%.2f** | %.2f | %.2f | %s | %g |", d.Setting, dispersionName(d.Dispersion),
+			d.Rate, d.Ratio, d.Bound, d.WholeBound, days(d.Ours.Median), d.Ours.Mean, days(d.Ours.P90), d.RatioToBound, d.RatioToWhole, d.RatioAtEqual, days(d.Oracle.Median), d.Oracle.Mean)
 		for _, name := range ruleNames {
 			row += " " + days(d.Rules[name].Median) + " |"
 		}
 		line("%s", row)
 	}
 	line("")
+	r.aboveSection(line)
 }
 
 func (r *DetectorReport) ruleSection(line func(string, ...any)) {

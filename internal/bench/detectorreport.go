@@ -19,6 +19,7 @@ type DetectorReport struct {
 
 	FalseAlarms []FalseAlarms `json:"false_alarms"`
 	Delays      []Delays      `json:"delays"`
+	Stops       []StopFigures `json:"stops"`
 	Rules       []RuleFigures `json:"rules"`
 	Day         DayFigures    `json:"one_day"`
 	Seed        uint64        `json:"seed"`
@@ -39,6 +40,8 @@ type FalseAlarms struct {
 	Expected   float64 `json:"expected"`     // by the budget
 	Ratio      float64 `json:"ratio"`        // alerts ÷ expected
 	Error      float64 `json:"ratio_stderr"` // Poisson
+	// ByTenant is the ratio of each tenant, whose holidays differ.
+	ByTenant []float64 `json:"ratio_by_tenant"`
 }
 
 // Delays are the days from a drop to its alert, for one rate.
@@ -48,13 +51,27 @@ type Delays struct {
 	Rate          float64                 `json:"rate"`  // before, sessions per average day
 	Ratio         float64                 `json:"ratio"` // after ÷ before
 	Bound         float64                 `json:"bound"` // exact, at the budget
+	WholeBound    float64                 `json:"bound_without_lots"`
 	BoundRealised float64                 `json:"bound_at_realised"`
 	RealisedARL0  float64                 `json:"realised_arl0_days"`
 	Ours          DelayFigures            `json:"ours"`
 	Oracle        DelayFigures            `json:"oracle"`
 	Rules         map[string]DelayFigures `json:"rules"`
 	RatioToBound  float64                 `json:"median_to_bound"`
+	RatioToWhole  float64                 `json:"median_to_bound_without_lots"`
 	RatioAtEqual  float64                 `json:"median_to_bound_at_realised"`
+}
+
+// StopFigures say what telling a stop as early as possible would cost, exactly, with
+// both rates known.
+type StopFigures struct {
+	Dispersion  float64 `json:"dispersion"`
+	Rate        float64 `json:"rate"`
+	Days        int     `json:"days"`               // the least that the budget has room for
+	Share       float64 `json:"budget_share"`       // of the budget that it takes
+	Halved      float64 `json:"halved"`             // mean delay of a halving with what is left
+	HalvedLater float64 `json:"halved_a_day_later"` // the same when stops are told a day later
+	Bound       float64 `json:"halved_bound"`       // with the whole budget
 }
 
 // DelayFigures are days; 0 where more than half, or a tenth, were not found in time.

@@ -30,7 +30,9 @@ func (f *fakeDesk) Show(_ context.Context, _, id string) (*alert.Detail, error) 
 	if id != "a1" {
 		return nil, fmt.Errorf("%w: %s", alert.ErrUnknown, id)
 	}
-	return &alert.Detail{View: alert.View{ID: "a1"}, Steps: []alert.Step{{Status: "firing"}}}, nil
+	return &alert.Detail{
+		View: alert.View{ID: "a1", Partner: "p", Subject: "p", Rule: "sessions_drop", Status: "firing", BaselineRate: 4, CurrentRate: 1.5}, Steps: []alert.Step{{Status: "firing"}},
+	}, nil
 }
 
 func (f *fakeDesk) Take(_ context.Context, r alert.Request) (alert.Request, error) {

@@ -16,6 +16,7 @@ type overview struct {
 	Alerts  []Alert
 	Tiers   []tierCount
 	Average *float64 // of the partners that have a score
+	Desk    bool     // alerts have pages
 	Trouble string   // why the figures are missing, for the reader
 }
 
@@ -31,7 +32,7 @@ type tierCount struct {
 func (c *Console) readOverview(r *http.Request) *overview {
 	ctx, cancel := context.WithTimeout(r.Context(), c.cfg.QueryTimeout)
 	defer cancel()
-	o := &overview{Config: c.cfg, At: time.Now()}
+	o := &overview{Config: c.cfg, At: time.Now(), Desk: c.deps.Alerts != nil}
 	var err error
 	if o.Scores, err = c.latestScores(ctx); err == nil {
 		o.Alerts, err = c.recentAlerts(ctx)

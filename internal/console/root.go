@@ -44,6 +44,7 @@ type Console struct {
 	policy   string // Content-Security-Policy of every page
 	requests *prometheus.CounterVec
 	failures prometheus.Counter
+	sessions sessions // of people who see to alerts
 }
 
 // New prepares the console; it does no I/O beyond its embedded files.
@@ -118,6 +119,7 @@ func (c *Console) routes(handle func(string, http.HandlerFunc)) {
 	}
 	if c.deps.Alerts != nil {
 		c.alertRoutes(handle)
+		c.alertPageRoutes(handle)
 	}
 	if c.cfg.Demo {
 		c.portalRoutes(handle)

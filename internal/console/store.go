@@ -43,6 +43,7 @@ type Score struct {
 
 // Alert is one transition of an alert.
 type Alert struct {
+	ID           string    `ch:"alert_id"`
 	PartnerID    string    `ch:"partner_id"`
 	Rule         string    `ch:"rule"`
 	Status       string    `ch:"status"`

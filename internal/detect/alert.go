@@ -74,9 +74,8 @@ type Transition struct {
 	BaselineRate float64 `json:"baseline_rate"`
 	CurrentRate  float64 `json:"current_rate"`
 	// DropPct is 100·(1 − CurrentRate/BaselineRate), within 0–100. DropPctLow and
-	// DropPctHigh are its exact 95 % Poisson limits (Garwood 1936) with the baseline
-	// taken as known; the change day was chosen by the same data, so they are a
-	// little optimistic.
+	// DropPctHigh are its 95 % limits, both rates being estimates (ratioLimits); the
+	// change day was chosen by the same data, so they are a little optimistic.
 	DropPct     float64 `json:"drop_pct"`
 	DropPctLow  float64 `json:"drop_pct_low"`
 	DropPctHigh float64 `json:"drop_pct_high"`

@@ -165,14 +165,20 @@ func (c *Config) Budget() float64 {
 	return 7 * c.PartnersPerManager / c.AlertsPerManagerWeek
 }
 
-// Hash identifies the configuration and the version of the state: 16 hexadecimal
-// digits, equal for equal values. A state is only valid under the one that made it.
+// ModelVersion is the version of what the detector does with a state and a day,
+// limits included; another one finds other things on the same days. 2: the allowance
+// for weekdays fades at high rates.
+const ModelVersion = 2
+
+// Hash identifies the configuration and the versions of state and model: 16
+// hexadecimal digits, equal for equal values. A state is only valid under the one that
+// made it.
 func (c *Config) Hash() string {
 	b, err := json.Marshal(c)
 	if err != nil {
 		// Only NaN and infinities cannot be marshalled, and Validate refuses them.
 		b = fmt.Appendf(nil, "%+v", *c)
 	}
-	sum := sha256.Sum256(fmt.Appendf(b, " state %d", StateVersion))
+	sum := sha256.Sum256(fmt.Appendf(b, " state %d model %d", StateVersion, ModelVersion))
 	return hex.EncodeToString(sum[:8])
 }

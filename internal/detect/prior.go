@@ -44,30 +44,48 @@ type Prior struct {
 // leave them: r and the rest in sixteenths and quarters of a doubling.
 func (m *Moments) Estimate(exposure float64) Prior {
 	var p Prior
-	rough := 0.0
 	if m.PairProduct >= dispersionPairsMin {
-		rough = (float64(m.PairSquares) - float64(m.PairSums)) / 2 / float64(m.PairProduct)
-		switch {
-		case rough <= 1./dispersionPoisson:
-			p.Dispersion, rough = math.Inf(1), 0
-		default:
+		rough := (float64(m.PairSquares) - float64(m.PairSums)) / 2 / float64(m.PairProduct)
+		if rough <= 1./dispersionPoisson {
+			p.Dispersion = math.Inf(1)
+		} else {
 			p.Dispersion = max(inSteps(1/rough, 16), dispersionMin)
-			rough = 1 / p.Dispersion
 		}
 	}
+	p.Sessions, p.Days = m.EstimateRate(exposure, p.Dispersion)
+	return p
+}
+
+// EstimateRate gives α₀ and β₀ alone, as Estimate does, for counts of a known
+// dispersion (+Inf or 0: Poisson): those of a tenant's segment, whose counts are too
+// few to tell a dispersion of their own. Both are 0 if the partners are too few.
+func (m *Moments) EstimateRate(exposure, dispersion float64) (sessions, days float64) {
 	if m.Partners < priorPartnersMin || m.Sum == 0 || !(exposure > 0) {
-		return p
+		return 0, 0
+	}
+	rough := 0.0
+	if dispersion > 0 {
+		rough = 1 / dispersion
 	}
 	n := float64(m.Partners)
 	mean, square := float64(m.Sum)/n, float64(m.SumSquares)/n
 	rate := mean / exposure
 	spread := (square - mean*mean - mean - square*rough/exposure) / (exposure * exposure)
-	p.Days = priorDaysMax
+	days = priorDaysMax
 	if spread > 0 {
-		p.Days = min(max(inSteps(rate/spread, 4), priorDaysMin), priorDaysMax)
+		days = min(max(inSteps(rate/spread, 4), priorDaysMin), priorDaysMax)
 	}
-	p.Sessions = inSteps(rate, 4) * p.Days
-	return p
+	return inSteps(rate, 4) * days, days
+}
+
+// Add joins two groups of partners.
+func (m *Moments) Add(o *Moments) {
+	m.Partners += o.Partners
+	m.Sum += o.Sum
+	m.SumSquares += o.SumSquares
+	m.PairSums += o.PairSums
+	m.PairProduct += o.PairProduct
+	m.PairSquares += o.PairSquares
 }
 
 // inSteps rounds to the nearest power of 2^(1/steps).

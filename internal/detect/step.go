@@ -1,10 +1,6 @@
 package detect
 
-import (
-	"math"
-
-	"gonum.org/v1/gonum/stat/distuv"
-)
+import "math"
 
 // today is what the rules need to know about the day under way.
 type today struct {
@@ -229,8 +225,7 @@ func (d *Detector) rebaseline(s *State, t *today, obs *Observation) {
 	s.forgetBefore(t.day+1, t.day)
 }
 
-// describe fills in severity, rates and the size of the drop with its exact
-// Poisson interval (Garwood 1936).
+// describe fills in severity, rates and the size of the drop with its interval.
 func (d *Detector) describe(tr *Transition, t *today, level Cusum) {
 	tr.Day = t.day
 	if tr.Rule == RuleNeverActivated {
@@ -246,21 +241,11 @@ func (d *Detector) describe(tr *Transition, t *today, level Cusum) {
 	}
 	tr.DropPct, tr.DropPctLow, tr.DropPctHigh = drop(tr.CurrentRate), 0, 100
 	if level.Exposure > 0 {
-		low, high := rateLimits(level.Sessions, level.Exposure)
-		tr.DropPctLow, tr.DropPctHigh = drop(high), drop(low)
+		low, high := t.ratioLimits(level)
+		tr.DropPctLow, tr.DropPctHigh = drop(high*t.estimate), drop(low*t.estimate)
 	}
 	tr.Severity = SeverityWarning
 	if tr.Rule == RuleGhosting || tr.DropPct >= d.cfg.CriticalDropPct {
 		tr.Severity = SeverityCritical
 	}
-}
-
-// rateLimits are the exact 95 % limits of a Poisson rate after n events in the
-// exposure: the 2.5 % quantile of Gamma(n) and the 97.5 % quantile of Gamma(n+1),
-// divided by the exposure (Garwood 1936). For n = 0 the lower limit is 0.
-func rateLimits(n int, exposure float64) (low, high float64) {
-	if n > 0 {
-		low = distuv.Gamma{Alpha: float64(n), Beta: 1}.Quantile(.025) / exposure
-	}
-	return low, distuv.Gamma{Alpha: float64(n) + 1, Beta: 1}.Quantile(.975) / exposure
 }

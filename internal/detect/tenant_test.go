@@ -362,3 +362,35 @@ func TestMomentsEstimate(t *testing.T) {
 		t.Errorf("three partners gave %+v, want nothing", p)
 	}
 }
+
+// Segments of other rates have other priors; together they look as spread as they are.
+func TestEstimateRateOfSegments(t *testing.T) {
+	const days, r = 90., 4.
+	var all Moments
+	src := rand.NewPCG(21, 22)
+	for _, c := range []struct{ alpha, beta float64 }{{2, 8}, {3, .5}} {
+		var m Moments
+		for range 4000 {
+			rate := float64(draw(src, 1e6*c.alpha/c.beta, c.alpha)) / 1e6 // Gamma, nearly
+			sum := uint64(0)
+			for range int(days) {
+				sum += uint64(draw(src, rate, r))
+			}
+			m.Partners++
+			m.Sum += sum
+			m.SumSquares += sum * sum
+		}
+		sessions, in := m.EstimateRate(days, r)
+		if math.Abs(math.Log(sessions/c.alpha)) > .3 || math.Abs(math.Log(in/c.beta)) > .3 {
+			t.Errorf("prior %v sessions in %v days, want %v in %v", sessions, in, c.alpha, c.beta)
+		}
+		all.Add(&m)
+	}
+	sessions, in := all.EstimateRate(days, r)
+	if rate := sessions / in; rate < 2.4 || rate > 4 || in > .5 {
+		t.Errorf("of all: %v sessions in %v days, want about 3.1 a day, worth less than half a day", sessions, in)
+	}
+	if sessions, in := (&Moments{Partners: 19, Sum: 100, SumSquares: 900}).EstimateRate(days, r); sessions != 0 || in != 0 {
+		t.Errorf("19 partners have a prior of %v in %v", sessions, in)
+	}
+}

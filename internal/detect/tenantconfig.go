@@ -81,6 +81,10 @@ func (c *TenantConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
+// TenantModelVersion is the version of what the tenant's days mean for partners; it
+// is in every state's hash. 2: priors by segment.
+const TenantModelVersion = 2
+
 // Hash identifies the configuration and the version of the model.
 func (c *TenantConfig) Hash() string {
 	b, err := json.Marshal(c)
@@ -88,6 +92,6 @@ func (c *TenantConfig) Hash() string {
 		// Only NaN and infinities cannot be marshalled, and Validate refuses them.
 		b = fmt.Appendf(nil, "%+v", *c)
 	}
-	sum := sha256.Sum256(fmt.Appendf(b, " %d", TenantStateVersion))
+	sum := sha256.Sum256(fmt.Appendf(b, " %d model %d", TenantStateVersion, TenantModelVersion))
 	return hex.EncodeToString(sum[:8])
 }

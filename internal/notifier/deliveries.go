@@ -27,9 +27,10 @@ func query(name string) string {
 
 // The states of a delivery.
 const (
-	queued    = "queued"
-	delivered = "delivered"
-	dead      = "dead"
+	queued     = "queued"
+	delivered  = "delivered"
+	dead       = "dead"
+	superseded = "superseded" // another message tells it; never sent
 )
 
 // Delivery is one message to one endpoint and its fate.
@@ -76,6 +77,9 @@ func deliveryColumns(rows []Delivery, now time.Time) []chstore.Column {
 
 // Plan composes what the endpoints have to be told and writes it down as queued.
 func (n *Notifier) Plan(ctx context.Context) error {
+	// Taken before the reading, so that what another process does to a message
+	// meanwhile is newer than this one's row of it.
+	now := n.deps.Now()
 	var rows []struct {
 		Tenant     string    `ch:"tenant"`
 		ID         string    `ch:"alert_id"`
@@ -109,7 +113,6 @@ func (n *Notifier) Plan(ctx context.Context) error {
 			Status: detect.Status(r.Status), Severity: r.Severity, Owner: r.Owner, Data: []byte(r.Data), Received: r.Received, Sequence: r.Sequence,
 		}
 	}
-	now := n.deps.Now()
 	var fresh []Delivery
 	for i := range n.cfg.Endpoints {
 		e := &n.cfg.Endpoints[i]

@@ -15,5 +15,7 @@
 // record it is sent once more, with the same webhook-id.
 //
 // Of several processes all read, and the one that has partition 0 of the drop topic
-// composes and sends.
+// composes and sends. One that was stopped, and goes on after another has taken over,
+// can send the same message again, under the same id, and can write down a message
+// that overlaps with the other's; of two that overlap one is sent (supersede).
 package notifier

@@ -11,8 +11,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -210,9 +212,15 @@ func local(url string) Endpoint {
 	return e
 }
 
+// childSpec is what a notifier in a process of its own works with.
+type childSpec struct {
+	Addr, Database, URL string
+	Broker              string // empty: it plans and sends once, and reads no topic
+}
+
 // child is a notifier in a process of its own, until it is killed or has sent.
 func child(spec string) {
-	var s struct{ Addr, Database, URL string }
+	var s childSpec
 	if err := json.Unmarshal([]byte(spec), &s); err != nil {
 		panic(err)
 	}
@@ -221,6 +229,14 @@ func child(spec string) {
 	store, err := chstore.Open(storeConfig(s.Addr, s.Database), zap.NewNop(), prometheus.NewRegistry())
 	if err != nil {
 		panic(err)
+	}
+	if s.Broker != "" {
+		ended, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer stop()
+		if err := member(ended, s, store); err != nil {
+			panic(err)
+		}
+		return
 	}
 	cfg := DefaultConfig()
 	cfg.Endpoints, cfg.Timeout = []Endpoint{local(s.URL)}, 30*time.Second

@@ -27,7 +27,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: "partnerpulse_notifier_unreadable_total", Help: "Records of the alert topics that are no alert; they are left out.",
 		}),
 		composed: counters("messages_total", "Messages composed.", "endpoint"),
-		attempts: counters("attempts_total", "Attempts to deliver, by result: delivered, failed, dead, gone.", "endpoint", "result"),
+		attempts: counters("attempts_total", "Attempts to deliver, by result: delivered, failed, dead, gone; and superseded, not attempted for another message tells it.", "endpoint", "result"),
 		seconds: f.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "partnerpulse_notifier_attempt_seconds", Help: "Time of an attempt.", Buckets: prometheus.ExponentialBuckets(.01, 2.5, 9),
 		}, []string{"endpoint"}),

@@ -68,7 +68,7 @@ func (c *Config) plan(now time.Time, e *Endpoint, alerts []Alert, told map[strin
 			continue
 		}
 		before, known := told[a.ID]
-		due, repeat := c.due(a, before, known, cutoff)
+		due, repeat := c.due(e, a, before, known, cutoff)
 		if !due || a.open() && inhibited(a, sorted) {
 			continue
 		}
@@ -108,15 +108,24 @@ func (e *Endpoint) cutoff(now time.Time) time.Time {
 	return at
 }
 
-// due tells whether there is something to say, and whether it was said before.
-func (c *Config) due(a *Alert, before Told, known bool, cutoff time.Time) (due, repeat bool) {
+// clockChange is the most by which a week in a zone is shorter than seven days.
+const clockChange = time.Hour
+
+// due tells whether there is something to say, and whether it was said before. A
+// digest of the hour counts as told at its hour: composed seconds later, the next
+// week's would otherwise come a day late, as it would where the clocks go forward.
+func (c *Config) due(e *Endpoint, a *Alert, before Told, known bool, cutoff time.Time) (due, repeat bool) {
 	switch {
 	case !known:
 		return a.Status == detect.StatusFiring, false
 	case a.Sequence > before.Sequence:
 		return a.Status != alert.Snoozed, false
 	}
-	return a.Status == detect.StatusFiring && !cutoff.Before(before.At.Add(c.Repeat)), true
+	again := e.cutoff(before.At).Add(c.Repeat)
+	if e.Schedule == Daily {
+		again = again.Add(-clockChange)
+	}
+	return a.Status == detect.StatusFiring && !cutoff.Before(again), true
 }
 
 // inhibited tells whether an open alert says more.

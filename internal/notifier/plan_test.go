@@ -107,6 +107,35 @@ func TestADigestIsOfItsHour(t *testing.T) {
 	}
 }
 
+// TestADigestRepeatsOnItsWeekday: composed seconds after its hour, and over a change of
+// the clocks, it comes a week later and not eight days.
+func TestADigestRepeatsOnItsWeekday(t *testing.T) {
+	cfg, e := DefaultConfig(), endpoint()
+	e.Schedule, e.Hour, e.Timezone = Daily, 8, "Europe/Berlin"
+	loc, err := e.location()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, first := range []time.Time{
+		time.Date(2026, 11, 3, 8, 0, 7, 0, loc),
+		time.Date(2027, 3, 25, 8, 0, 7, 0, loc),  // clocks go forward on the 28th
+		time.Date(2026, 10, 22, 8, 0, 7, 0, loc), // and back on the 25th
+	} {
+		a := firing("a1", "p", detect.RuleDrop, "kim")
+		a.Received = first.Add(-time.Hour)
+		told := map[string]Told{"a1": {1, first}}
+		y, m, d := first.Date()
+		early := time.Date(y, m, d+6, 23, 59, 0, 0, loc)
+		if got := said(cfg.plan(early, &e, []Alert{a}, told)); got != nil {
+			t.Errorf("%s: on %s it says %v", first, early, got)
+		}
+		due := time.Date(y, m, d+7, 8, 0, 1, 0, loc)
+		if diff := cmp.Diff([]string{"kim: *a1 firing"}, said(cfg.plan(due, &e, []Alert{a}, told))); diff != "" {
+			t.Errorf("%s: on %s %s", first, due, diff)
+		}
+	}
+}
+
 func TestIdsTellWhatIsTold(t *testing.T) {
 	cfg, e := DefaultConfig(), endpoint()
 	cfg.AlertsMax = 1

@@ -22,6 +22,9 @@ import (
 // sendBatchMax bounds the messages of one round of one endpoint.
 const sendBatchMax = 20
 
+// storeTime is how an instant is written in a parameter of a query.
+const storeTime = "2006-01-02 15:04:05.000"
+
 // send attempts the due messages of one endpoint, in the order of their making.
 func (n *Notifier) send(ctx context.Context, e *Endpoint) error {
 	var gone []endpointState
@@ -39,9 +42,13 @@ func (n *Notifier) send(ctx context.Context, e *Endpoint) error {
 		n.metrics.disabled.WithLabelValues(e.Name).Set(1)
 	}
 	var due []Delivery
-	p := chstore.Params{"endpoint": e.Name, "now": n.deps.Now().UTC().Format("2006-01-02 15:04:05.000"), "most": uint64(sendBatchMax)}
+	p := chstore.Params{"endpoint": e.Name, "now": n.deps.Now().UTC().Format(storeTime), "most": uint64(sendBatchMax)}
 	if err := n.deps.Store.Select(ctx, &due, query("due"), p); err != nil {
 		return fmt.Errorf("reading due messages: %w", err)
+	}
+	due, err := n.supersede(ctx, e, due)
+	if err != nil {
+		return err
 	}
 	for i := range due {
 		select {
@@ -155,10 +162,19 @@ func (n *Notifier) post(ctx context.Context, e *Endpoint, d *Delivery) (wait tim
 	case resp.StatusCode/100 == 3:
 		return 0, fmt.Errorf("%w: answered %d, a redirect, which is not followed", errRefused, resp.StatusCode)
 	}
-	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		wait = min(time.Duration(seconds)*time.Second, retryAfterMax)
+	return retryAfter(resp.Header.Get("Retry-After"), now), fmt.Errorf("%w: answered %d", errRefused, resp.StatusCode)
+}
+
+// retryAfter reads the header, seconds or a date (RFC 9110, 10.2.3), as the time to
+// wait from now on; 0 if it says nothing.
+func retryAfter(value string, now time.Time) time.Duration {
+	wait := time.Duration(0)
+	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
+		wait = time.Duration(seconds) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		wait = at.Sub(now)
 	}
-	return wait, fmt.Errorf("%w: answered %d", errRefused, resp.StatusCode)
+	return min(max(wait, 0), retryAfterMax)
 }
 
 // sign gives the signatures with all secrets, separated by spaces; empty without one.

@@ -1,5 +1,6 @@
 -- Sums over the partners whose history covers a window of days, for the prior of a
--- partner's rate and the dispersion of counts (internal/detect, Moments). Pairs are
+-- partner's rate and the dispersion of counts (internal/detect, Moments), by the
+-- segment that the partners were in before the window's end. Pairs are of all, and are
 -- a partner's counts on a day and seven days before; skipped are days that were
 -- frozen or had a factor, silent those that do not count at all.
 WITH
@@ -33,11 +34,19 @@ WITH
     partners AS
     (
         SELECT partner_id, sumIf(sessions, NOT has(silent, day)) AS y FROM counts GROUP BY partner_id
+    ),
+    placed AS
+    (
+        SELECT partner_id, argMax(segment, valid_from) AS segment
+        FROM partner_history FINAL
+        WHERE tenant = {tenant:String} AND valid_from < {to:Date}
+        GROUP BY partner_id
     )
 SELECT
-    (SELECT count() FROM partners) AS partners,
-    (SELECT sum(y) FROM partners) AS sum_,
-    (SELECT sum(y * y) FROM partners) AS sum_squares,
+    toString(h.segment) AS segment_, count() AS partners, sum(p.y) AS sum_, sum(p.y * p.y) AS sum_squares,
     (SELECT sum(a + b) FROM pairs) AS pair_sums,
     (SELECT sum(a * b) FROM pairs) AS pair_product,
     (SELECT sum(toUInt64((toInt64(a) - toInt64(b)) * (toInt64(a) - toInt64(b)))) FROM pairs) AS pair_squares
+FROM partners AS p LEFT JOIN placed AS h ON h.partner_id = p.partner_id
+GROUP BY segment_
+ORDER BY segment_

@@ -1,5 +1,6 @@
 -- The newest transitions of alerts, newest first.
 SELECT
+    alert_id,
     partner_id,
     rule,
     status,
