@@ -53,6 +53,7 @@ type cli struct {
 	Model      modelCmd      `cmd:"" help:"Freeze and list score models."`
 	Explain    explainCmd    `cmd:"" help:"Take the score of a partner apart, to the last point."`
 	Rescore    rescoreCmd    `cmd:"" help:"Compute the scores of past days again, under any stored model."`
+	Recompute  recomputeCmd  `cmd:"" help:"Have rollups, scores and alerts of past days computed again from their events."`
 	Backtest   backtestCmd   `cmd:"" help:"Hold the scores of the past, as they were known then, to what happened after."`
 	Doctor     doctorCmd     `cmd:"" help:"Check configuration, engines, ports and disk, and say how to mend what is wrong."`
 	Config     configCmd     `cmd:"" help:"Check or show the configuration."`

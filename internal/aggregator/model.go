@@ -36,8 +36,8 @@ func (a *Aggregator) recount(ctx context.Context, t *tenant) error {
 	if was == is {
 		return nil
 	}
-	if err := a.deps.Store.Exec(ctx, query("mark_all"), chstore.Params{"tenant": t.id}); err != nil {
-		return fmt.Errorf("marking all days to be counted again: %w", err)
+	if _, err := Mark(ctx, a.deps.Store, t.id, 0, score.NoFeed); err != nil {
+		return fmt.Errorf("having all days counted again: %w", err)
 	}
 	err = a.deps.Store.InsertColumns(ctx, "score_inputs", []chstore.Column{
 		{Name: "tenant", Values: []string{t.id}}, {Name: "counted_max", Values: []uint32{is}}, {Name: "ver", Values: []uint64{a.nextBatch()}},

@@ -79,6 +79,12 @@ func (s *Scoring) Freeze(ctx context.Context, version string, asOf int32, partne
 	return scoring.Freeze(ctx, s.store, s.tenant, base, version, asOf, partnersMin, time.Now())
 }
 
+// Mark has the aggregator recompute what rests on events of the UTC days from low to
+// high, days since 1970-01-01.
+func (s *Scoring) Mark(ctx context.Context, low, high int32) (aggregator.Marked, error) {
+	return aggregator.Mark(ctx, s.store, s.tenant, low, high)
+}
+
 // Models lists the tenant's stored models.
 func (s *Scoring) Models(ctx context.Context) ([]scoring.ModelInfo, error) {
 	return scoring.ListModels(ctx, s.store, s.tenant)
