@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -33,11 +32,16 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 	}
 	t.stale, t.days.news = t.stale || t.days.news, false
 	version := t.days.ver
-	// The work tables are dropped whatever happens; if that fails, before the next batch.
+	// What there is to do is dropped whatever happens; if that fails, before the next
+	// batch. The events only if no statement can still be reading them: see clearLeft.
 	defer func() {
-		if failed := a.drop(ctx, batch); failed != nil {
-			a.started, err = false, errors.Join(err, failed)
+		failed := a.drop(ctx, batch)
+		if failed != nil {
+			a.started = false
+		} else if err == nil {
+			failed = a.dropFrom(ctx, "agg_events", batch)
 		}
+		err = errors.Join(err, failed)
 	}()
 	size, err := a.take(ctx, p, dirty, t)
 	if err != nil {
@@ -149,9 +153,9 @@ func (a *Aggregator) rollUp(ctx context.Context, t *tenant, p chstore.Params, s 
 	p = with(p, chstore.Params{
 		"low": date(s.Low), "high": date(s.High),
 		"interactive": typeNames(event.Type.IsInteractive), "directory": typeNames(event.Type.IsDirectory),
-		"stages": a.cfg.DealStages, "measures": measuresType(), "epoch": a.epoch, "counted_max": uint64(t.model.CountedEventsMax()),
+		"stages": a.cfg.DealStages, "measures": measuresType(), "with_data": typeNames(hasUsedData), "epoch": a.epoch, "counted_max": uint64(t.model.CountedEventsMax()),
 	})
-	for _, name := range []string{"take_days", "sessions", "daily"} {
+	for _, name := range []string{"take_days", "take_events", "sessions", "daily"} {
 		if err := a.deps.Store.Exec(ctx, query(name), p); err != nil {
 			return fmt.Errorf("rolling up (%s): %w", name, err)
 		}
@@ -239,17 +243,6 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 	return a.publishScores(ctx, t, p, h, work)
 }
 
-// drop removes the work tables of a batch.
-func (a *Aggregator) drop(ctx context.Context, batch uint64) error {
-	for _, table := range []string{"agg_keys", "agg_days", "agg_partners"} {
-		// A partition expression takes no parameters; batch is a number.
-		if err := a.deps.Store.Exec(ctx, "ALTER TABLE "+table+" DROP PARTITION "+strconv.FormatUint(batch, 10), nil); err != nil {
-			return fmt.Errorf("dropping the batch from %s: %w", table, err)
-		}
-	}
-	return nil
-}
-
 // sweepInterval is how often finished hours of marks are looked for.
 const sweepInterval = 10 * time.Minute
 
@@ -278,7 +271,7 @@ func (a *Aggregator) sweep(ctx context.Context) error {
 	}
 	// A statement of a killed aggregator can outlive it in the store, and write after the
 	// next one has cleared what was left.
-	if err := a.clearLeft(ctx); err != nil {
+	if err := a.clearLeft(ctx, true); err != nil {
 		return err
 	}
 	a.swept = now

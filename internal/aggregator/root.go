@@ -59,7 +59,8 @@ type Aggregator struct {
 	epoch     uint64         // the batches of this epoch have larger numbers; 0 without a group
 	lastBatch uint64
 	started   bool
-	swept     time.Time // when finished hours of marks were last looked for
+	swept     time.Time       // when finished hours of marks were last looked for
+	left      map[uint64]bool // batches over that had events in the work table then
 	tenants   map[string]*tenant
 }
 
