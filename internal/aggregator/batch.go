@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"partnerpulse/internal/chstore"
@@ -52,30 +53,29 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		return Work{}, err
 	}
 	if size.Keys > 0 {
-		if size.First < h.today {
-			t.changed = a.deps.Now()
-		}
-		if size.Low <= t.days.complete {
-			t.days.touch(size.Low, a.deps.Now())
-		}
-		if err := a.rollUp(ctx, t, p, size); err != nil {
+		p = a.rollUpParams(t, p, size)
+		if err := a.rollUp(ctx, t, p, size, h); err != nil {
 			return Work{}, err
-		}
-		if t.mayLearn(size) {
-			if err := a.facts(ctx, t, with(p, chstore.Params{"low": date(size.Low), "high": date(size.High)}), false); err != nil {
-				return Work{}, err
-			}
 		}
 	}
 	now := a.horizon(t)
 	work.Keys, work.More = int(size.Keys), size.Keys < dirty
+	entities := sync.OnceValue(func() error { return a.rollUpEntities(ctx, p, size) })
 	if size.Partners > 0 {
-		if err := a.derive(ctx, t, a.params(t, batch, now), now, &work); err != nil {
+		if err := a.derive(ctx, t, a.params(t, batch, now), now, entities, &work); err != nil {
 			return work, err
 		}
 		if err := a.obey(ctx, t, a.params(t, batch, now), now, &work); err != nil {
 			return work, err
 		}
+	}
+	// What no score waits for. The keys stay dirty until it is written, so the progress
+	// of the scores, which is recorded by now, leaves none of it out.
+	if err := entities(); err != nil {
+		return work, err
+	}
+	if err := a.rollUpDays(ctx, p, size); err != nil {
+		return work, err
 	}
 	if err := a.share.Confirm(); err != nil {
 		return work, err
@@ -148,20 +148,36 @@ func (a *Aggregator) take(ctx context.Context, p chstore.Params, dirty uint64, t
 	return rows[0], nil
 }
 
-// rollUp recomputes sessions and partner_daily.
-func (a *Aggregator) rollUp(ctx context.Context, t *tenant, p chstore.Params, s size) error {
-	p = with(p, chstore.Params{
+// rollUpParams adds to p the parameters of all statements of the roll-up.
+func (a *Aggregator) rollUpParams(t *tenant, p chstore.Params, s size) chstore.Params {
+	return with(p, chstore.Params{
 		"low": date(s.Low), "high": date(s.High),
+		"first": date(s.First), "last": date(s.High - 3), // as batch_size.sql widens it
 		"interactive": typeNames(event.Type.IsInteractive), "directory": typeNames(event.Type.IsDirectory),
-		"stages": a.cfg.DealStages, "measures": measuresType(), "with_data": typeNames(hasUsedData), "epoch": a.epoch, "counted_max": uint64(t.model.CountedEventsMax()),
+		"entities": typeNames(isEntity), "with_data": typeNames(hasUsedData),
+		"stages": a.cfg.DealStages, "measures": measuresType(), "epoch": a.epoch, "counted_max": uint64(t.model.CountedEventsMax()),
 	})
+}
+
+// rollUp recomputes what scores rest on: sessions and partner_daily, and what is known of
+// the tenant by them.
+func (a *Aggregator) rollUp(ctx context.Context, t *tenant, p chstore.Params, s size, h horizon) error {
+	if s.First < h.today {
+		t.changed = a.deps.Now()
+	}
+	if s.Low <= t.days.complete {
+		t.days.touch(s.Low, a.deps.Now())
+	}
 	for _, name := range []string{"take_days", "take_events", "sessions", "daily"} {
 		if err := a.deps.Store.Exec(ctx, query(name), p); err != nil {
 			return fmt.Errorf("rolling up (%s): %w", name, err)
 		}
 		fault.Point(fault.AggregatorRollup)
 	}
-	return errors.Join(a.rollUpMetrics(ctx, p, s), a.checkFeeds(ctx, t, p, s))
+	if err := a.checkFeeds(ctx, t, p, s); err != nil || !t.mayLearn(s) {
+		return err
+	}
+	return a.facts(ctx, t, p, false)
 }
 
 // mayLearn tells whether the days that a batch computes can begin a feed earlier than is
@@ -207,8 +223,9 @@ func (a *Aggregator) facts(ctx context.Context, t *tenant, p chstore.Params, all
 }
 
 // derive computes scores and alerts from partner_daily, publishes them, and
-// records the progress.
-func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h horizon, work *Work) error {
+// records the progress. The rules about training that go with detection read what
+// entities writes.
+func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h horizon, entities func() error, work *Work) error {
 	if err := a.watch(ctx, t, p, h, work); err != nil {
 		return err
 	}
@@ -236,6 +253,9 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 	}
 	fault.Point(fault.AggregatorScored)
 	if sizes[0].Detections > 0 || t.days.applied < t.days.ver {
+		if err := entities(); err != nil {
+			return err
+		}
 		if err := a.detect(ctx, t, p, h, work); err != nil {
 			return err
 		}
