@@ -11,6 +11,7 @@ import (
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/event"
 	"partnerpulse/internal/fault"
+	"partnerpulse/internal/score"
 	"partnerpulse/internal/scoring"
 	"partnerpulse/internal/session"
 )
@@ -174,7 +175,7 @@ func (a *Aggregator) rollUp(ctx context.Context, t *tenant, p chstore.Params, s 
 		}
 		fault.Point(fault.AggregatorRollup)
 	}
-	if err := a.checkFeeds(ctx, t, p, s); err != nil || !t.mayLearn(s) {
+	if learnt, err := a.checkFeeds(ctx, t, p, s); err != nil || learnt || !t.mayLearn(s) {
 		return err
 	}
 	return a.facts(ctx, t, p, false)
@@ -196,6 +197,14 @@ func (t *tenant) mayLearn(s size) bool {
 	return false
 }
 
+// learn notes feeds that begin earlier than was known, and a newer day.
+func (t *tenant) learn(feeds score.Feeds, newest int32) {
+	for i, day := range feeds {
+		t.feeds[i] = min(t.feeds[i], day)
+	}
+	t.newest = max(t.newest, newest)
+}
+
 // facts updates the tenant's feeds and newest day from partner_daily.
 func (a *Aggregator) facts(ctx context.Context, t *tenant, p chstore.Params, all bool) error {
 	var rows []struct {
@@ -214,10 +223,7 @@ func (a *Aggregator) facts(ctx context.Context, t *tenant, p chstore.Params, all
 		return fmt.Errorf("reading feeds: %w", err)
 	}
 	for _, r := range rows {
-		for i, day := range []int32{r.Activity, r.Content, r.Training, r.Pipeline, r.Sentiment} {
-			t.feeds[i] = min(t.feeds[i], day)
-		}
-		t.newest = max(t.newest, r.Newest)
+		t.learn(score.Feeds{r.Activity, r.Content, r.Training, r.Pipeline, r.Sentiment}, r.Newest)
 	}
 	return nil
 }

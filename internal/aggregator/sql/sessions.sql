@@ -121,11 +121,19 @@ WITH
         WHERE tenant = {tenant:String}
           AND day >= {low:Date} AND day <= {high:Date}
           AND (partner_id, day) IN (SELECT partner_id, day FROM days)
+    ),
+    -- What is only in one of the two: see rollups/replace.sql.
+    differing AS
+    (
+        SELECT partner_id, start_day, actor, started, sid, measures, max(fresh) AS wanted
+        FROM merged
+        GROUP BY partner_id, start_day, actor, started, sid, measures
+        HAVING min(fresh) = max(fresh)
     )
 SELECT
     {tenant:String}, partner_id, start_day, actor, started, sid,
-    untuple(anyIf(measures, fresh = 1)), toUInt8(max(fresh) = 0), {batch:UInt64}
-FROM merged
-GROUP BY partner_id, start_day, actor, started, sid
-HAVING max(fresh) = 0 OR min(fresh) = 1 OR anyIf(measures, fresh = 1) != anyIf(measures, fresh = 0)
+    untuple(measures), toUInt8(wanted = 0), {batch:UInt64}
+FROM differing
+ORDER BY wanted DESC
+LIMIT 1 BY partner_id, start_day, actor, started, sid
 SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1

@@ -4,7 +4,7 @@ SELECT
     uniqExactIf(actor, is_view) AS readers,
     arraySort(groupUniqArrayIf(actor, is_view)) AS actors,
     countIf(is_view AND known) AS known_views,
-    sumIf(ms, is_view) AS engaged_ms,
+    toUInt64(sumIf(ms, is_view)) AS engaged_ms,
     sumIf(toUInt64(scroll), is_view) AS depth_sum,
     sum(n_downloads) AS downloads, sum(n_shares) AS shares, sum(n_pins) AS pins,
     countIf(is_view AND source = 'search') AS from_search,
