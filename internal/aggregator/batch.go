@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/event"
 	"partnerpulse/internal/fault"
+	"partnerpulse/internal/score"
 	"partnerpulse/internal/scoring"
 	"partnerpulse/internal/session"
 )
@@ -33,11 +34,16 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 	}
 	t.stale, t.days.news = t.stale || t.days.news, false
 	version := t.days.ver
-	// The work tables are dropped whatever happens; if that fails, before the next batch.
+	// What there is to do is dropped whatever happens; if that fails, before the next
+	// batch. The events only if no statement can still be reading them: see clearLeft.
 	defer func() {
-		if failed := a.drop(ctx, batch); failed != nil {
-			a.started, err = false, errors.Join(err, failed)
+		failed := a.drop(ctx, batch)
+		if failed != nil {
+			a.started = false
+		} else if err == nil {
+			failed = a.dropFrom(ctx, "agg_events", batch)
 		}
+		err = errors.Join(err, failed)
 	}()
 	size, err := a.take(ctx, p, dirty, t)
 	if err != nil {
@@ -48,30 +54,29 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		return Work{}, err
 	}
 	if size.Keys > 0 {
-		if size.First < h.today {
-			t.changed = a.deps.Now()
-		}
-		if size.Low <= t.days.complete {
-			t.days.touch(size.Low, a.deps.Now())
-		}
-		if err := a.rollUp(ctx, t, p, size); err != nil {
+		p = a.rollUpParams(t, p, size)
+		if err := a.rollUp(ctx, t, p, size, h); err != nil {
 			return Work{}, err
-		}
-		if t.mayLearn(size) {
-			if err := a.facts(ctx, t, with(p, chstore.Params{"low": date(size.Low), "high": date(size.High)}), false); err != nil {
-				return Work{}, err
-			}
 		}
 	}
 	now := a.horizon(t)
 	work.Keys, work.More = int(size.Keys), size.Keys < dirty
+	entities := sync.OnceValue(func() error { return a.rollUpEntities(ctx, p, size) })
 	if size.Partners > 0 {
-		if err := a.derive(ctx, t, a.params(t, batch, now), now, &work); err != nil {
+		if err := a.derive(ctx, t, a.params(t, batch, now), now, entities, &work); err != nil {
 			return work, err
 		}
 		if err := a.obey(ctx, t, a.params(t, batch, now), now, &work); err != nil {
 			return work, err
 		}
+	}
+	// What no score waits for. The keys stay dirty until it is written, so the progress
+	// of the scores, which is recorded by now, leaves none of it out.
+	if err := entities(); err != nil {
+		return work, err
+	}
+	if err := a.rollUpDays(ctx, p, size); err != nil {
+		return work, err
 	}
 	if err := a.share.Confirm(); err != nil {
 		return work, err
@@ -144,20 +149,36 @@ func (a *Aggregator) take(ctx context.Context, p chstore.Params, dirty uint64, t
 	return rows[0], nil
 }
 
-// rollUp recomputes sessions and partner_daily.
-func (a *Aggregator) rollUp(ctx context.Context, t *tenant, p chstore.Params, s size) error {
-	p = with(p, chstore.Params{
+// rollUpParams adds to p the parameters of all statements of the roll-up.
+func (a *Aggregator) rollUpParams(t *tenant, p chstore.Params, s size) chstore.Params {
+	return with(p, chstore.Params{
 		"low": date(s.Low), "high": date(s.High),
+		"first": date(s.First), "last": date(s.High - 3), // as batch_size.sql widens it
 		"interactive": typeNames(event.Type.IsInteractive), "directory": typeNames(event.Type.IsDirectory),
+		"entities": typeNames(isEntity), "with_data": typeNames(hasUsedData),
 		"stages": a.cfg.DealStages, "measures": measuresType(), "epoch": a.epoch, "counted_max": uint64(t.model.CountedEventsMax()),
 	})
-	for _, name := range []string{"take_days", "sessions", "daily"} {
+}
+
+// rollUp recomputes what scores rest on: sessions and partner_daily, and what is known of
+// the tenant by them.
+func (a *Aggregator) rollUp(ctx context.Context, t *tenant, p chstore.Params, s size, h horizon) error {
+	if s.First < h.today {
+		t.changed = a.deps.Now()
+	}
+	if s.Low <= t.days.complete {
+		t.days.touch(s.Low, a.deps.Now())
+	}
+	for _, name := range []string{"take_days", "take_events", "sessions", "daily"} {
 		if err := a.deps.Store.Exec(ctx, query(name), p); err != nil {
 			return fmt.Errorf("rolling up (%s): %w", name, err)
 		}
 		fault.Point(fault.AggregatorRollup)
 	}
-	return errors.Join(a.rollUpMetrics(ctx, p, s), a.checkFeeds(ctx, t, p, s))
+	if learnt, err := a.checkFeeds(ctx, t, p, s); err != nil || learnt || !t.mayLearn(s) {
+		return err
+	}
+	return a.facts(ctx, t, p, false)
 }
 
 // mayLearn tells whether the days that a batch computes can begin a feed earlier than is
@@ -174,6 +195,14 @@ func (t *tenant) mayLearn(s size) bool {
 		}
 	}
 	return false
+}
+
+// learn notes feeds that begin earlier than was known, and a newer day.
+func (t *tenant) learn(feeds score.Feeds, newest int32) {
+	for i, day := range feeds {
+		t.feeds[i] = min(t.feeds[i], day)
+	}
+	t.newest = max(t.newest, newest)
 }
 
 // facts updates the tenant's feeds and newest day from partner_daily.
@@ -194,17 +223,15 @@ func (a *Aggregator) facts(ctx context.Context, t *tenant, p chstore.Params, all
 		return fmt.Errorf("reading feeds: %w", err)
 	}
 	for _, r := range rows {
-		for i, day := range []int32{r.Activity, r.Content, r.Training, r.Pipeline, r.Sentiment} {
-			t.feeds[i] = min(t.feeds[i], day)
-		}
-		t.newest = max(t.newest, r.Newest)
+		t.learn(score.Feeds{r.Activity, r.Content, r.Training, r.Pipeline, r.Sentiment}, r.Newest)
 	}
 	return nil
 }
 
 // derive computes scores and alerts from partner_daily, publishes them, and
-// records the progress.
-func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h horizon, work *Work) error {
+// records the progress. The rules about training that go with detection read what
+// entities writes.
+func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h horizon, entities func() error, work *Work) error {
 	if err := a.watch(ctx, t, p, h, work); err != nil {
 		return err
 	}
@@ -232,22 +259,14 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 	}
 	fault.Point(fault.AggregatorScored)
 	if sizes[0].Detections > 0 || t.days.applied < t.days.ver {
+		if err := entities(); err != nil {
+			return err
+		}
 		if err := a.detect(ctx, t, p, h, work); err != nil {
 			return err
 		}
 	}
 	return a.publishScores(ctx, t, p, h, work)
-}
-
-// drop removes the work tables of a batch.
-func (a *Aggregator) drop(ctx context.Context, batch uint64) error {
-	for _, table := range []string{"agg_keys", "agg_days", "agg_partners"} {
-		// A partition expression takes no parameters; batch is a number.
-		if err := a.deps.Store.Exec(ctx, "ALTER TABLE "+table+" DROP PARTITION "+strconv.FormatUint(batch, 10), nil); err != nil {
-			return fmt.Errorf("dropping the batch from %s: %w", table, err)
-		}
-	}
-	return nil
 }
 
 // sweepInterval is how often finished hours of marks are looked for.
@@ -278,7 +297,7 @@ func (a *Aggregator) sweep(ctx context.Context) error {
 	}
 	// A statement of a killed aggregator can outlive it in the store, and write after the
 	// next one has cleared what was left.
-	if err := a.clearLeft(ctx); err != nil {
+	if err := a.clearLeft(ctx, true); err != nil {
 		return err
 	}
 	a.swept = now

@@ -145,7 +145,7 @@ func TestRescoreGivesWhatWasWrittenLive(t *testing.T) {
 // checkNothingLeft tells rows of work tables that nobody dropped.
 func (w *world) checkNothingLeft() {
 	w.t.Helper()
-	for _, table := range []string{"agg_keys", "agg_days", "agg_partners"} {
+	for _, table := range []string{"agg_keys", "agg_days", "agg_partners", "agg_events"} {
 		var left []struct {
 			Rows uint64 `ch:"rows"`
 		}

@@ -117,24 +117,26 @@ func isEntity(t event.Type) bool {
 	return t.IsDirectory() || slices.Contains([]string{"training", "deal", "lead", "support"}, group)
 }
 
-// rollUpMetrics recomputes, for the keys of a batch, everything besides sessions and
-// partner_daily. p has the parameters of the roll-up.
-func (a *Aggregator) rollUpMetrics(ctx context.Context, p chstore.Params, s size) error {
-	p = with(p, chstore.Params{
-		"first": date(s.First), "last": date(s.High - 3), // as batch_size.sql widens it
-		"entities": typeNames(isEntity),
-	})
+// rollUpDays recomputes the tables of local days that no score rests on, for the keys of
+// a batch.
+func (a *Aggregator) rollUpDays(ctx context.Context, p chstore.Params, s size) error {
+	if s.Keys == 0 {
+		return nil
+	}
 	for _, r := range dailyRollups() {
 		if err := a.replace(ctx, r, p); err != nil {
 			return err
 		}
 	}
-	return a.rollUpEntities(ctx, p)
+	return nil
 }
 
 // rollUpEntities takes over the events about entities and works out the state of
 // those that they are about.
-func (a *Aggregator) rollUpEntities(ctx context.Context, p chstore.Params) error {
+func (a *Aggregator) rollUpEntities(ctx context.Context, p chstore.Params, s size) error {
+	if s.Keys == 0 {
+		return nil
+	}
 	if err := a.replace(ctx, entityLog(), p); err != nil {
 		return err
 	}

@@ -4,9 +4,10 @@
 // number: the same events give the same rows.
 //
 // One batch of a tenant goes: take dirty keys and partners that have fallen
-// behind → sessions → partner_daily → scores → detection → publish → progress →
-// mark the keys done. Each step can be repeated. A row of partner_daily that is
-// newer than its partner's progress tells the later steps what to redo, so an
+// behind → read their events, once → sessions → partner_daily → scores → detection →
+// publish → progress → all other tables → mark the keys done. Each step can be
+// repeated. A row of partner_daily that is newer than its partner's progress tells the
+// steps up to the progress what to redo, a key that is dirty the others, so an
 // interruption anywhere leaves nothing out.
 package aggregator
 
@@ -59,7 +60,8 @@ type Aggregator struct {
 	epoch     uint64         // the batches of this epoch have larger numbers; 0 without a group
 	lastBatch uint64
 	started   bool
-	swept     time.Time // when finished hours of marks were last looked for
+	swept     time.Time       // when finished hours of marks were last looked for
+	left      map[uint64]bool // batches over that had events in the work table then
 	tenants   map[string]*tenant
 }
 

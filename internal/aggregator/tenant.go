@@ -127,34 +127,10 @@ func (a *Aggregator) start(ctx context.Context) error {
 		}
 		a.meet(r.Tenant)
 	}
-	if err := a.clearLeft(ctx); err != nil {
+	if err := a.clearLeft(ctx, false); err != nil {
 		return err
 	}
 	a.started = true
-	return nil
-}
-
-// clearLeft drops the work tables of batches that are over. None of this worker may be
-// under way.
-func (a *Aggregator) clearLeft(ctx context.Context) error {
-	var left []struct {
-		Batch  uint64 `ch:"batch_id"`
-		Tenant string `ch:"tenant"`
-	}
-	if err := a.deps.Store.Select(ctx, &left, query("left_batches"), nil); err != nil {
-		return fmt.Errorf("reading batches left behind: %w", err)
-	}
-	for _, l := range left {
-		if !a.share.Owns(l.Tenant) {
-			continue
-		}
-		if a.epoch == 0 {
-			a.lastBatch = max(a.lastBatch, l.Batch)
-		}
-		if err := a.drop(ctx, l.Batch); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

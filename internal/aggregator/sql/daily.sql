@@ -24,16 +24,10 @@ WITH
     ),
     raw AS
     (
-        SELECT
-            partner_id, toDate(time, {tz:String}) AS local, type,
-            if(user_id != '', user_id, anonymous_id) AS actor,
-            time, id, results_count, nps, stage, prev_stage, data
-        FROM events FINAL
-        WHERE tenant = {tenant:String}
-          AND day >= {low:Date} - 1
-          AND day <= {high:Date} + 1
-          AND (partner_id, day) IN (SELECT DISTINCT partner_id, day + arrayJoin([-1, 0, 1]) FROM days)
-          AND NOT internal AND NOT is_bot
+        SELECT partner_id, local, type, actor, time, id, results_count, nps, stage, prev_stage, data
+        FROM agg_events
+        WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}
+          AND (partner_id, local) IN (SELECT partner_id, day FROM days)
     ),
     -- Per person and type first: the score counts only so many of a kind.
     kinds AS
@@ -57,7 +51,6 @@ WITH
             maxIf((time, id, JSONExtractUInt(data, 'cadence_days')), type = 'training.commitment_set') AS commitment,
             maxIf((time, id, JSONExtractString(data, 'segment')), type = 'partner.upserted' AND JSONExtractString(data, 'segment') != '') AS placement
         FROM raw
-        WHERE (partner_id, local) IN (SELECT partner_id, day FROM days)
         GROUP BY partner_id, local, actor, type
     ),
     counted AS

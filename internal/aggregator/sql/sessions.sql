@@ -13,28 +13,19 @@ WITH
         FROM agg_days
         WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}
     ),
-    -- A day's sessions depend on two local days before it and one after; a local
-    -- day lies within the UTC day of the same date and its two neighbours.
     raw AS
     (
         SELECT
-            partner_id,
-            if(user_id != '', user_id, anonymous_id) AS actor,
-            id, time, type, session_id AS producer, view_id, content_id, playbook_id,
+            partner_id, actor, id, time, type, session_id AS producer, view_id, content_id, playbook_id,
             toInt64(engaged_ms) AS ms,
             least(max_scroll_pct, 100) AS scroll,
             toInt64(multiIf(words > 0, greatest(1, intDiv(toInt64(words) * 60000, 238)),
                             duration_s > 0, toInt64(duration_s) * 1000,
                             60000)) AS reference,
             toUnixTimestamp64Milli(time) AS at,
-            toInt32(toDate(time, {tz:String})) AS local
-        FROM events FINAL
-        WHERE tenant = {tenant:String}
-          AND day >= {low:Date} - 3
-          AND day <= {high:Date} + 2
-          AND (partner_id, day) IN
-              (SELECT DISTINCT partner_id, day + arrayJoin([-3, -2, -1, 0, 1, 2]) FROM days)
-          AND NOT internal AND NOT is_bot
+            toInt32(agg_events.local) AS local
+        FROM agg_events
+        WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}
           AND type IN {interactive:Array(String)}
     ),
     paused AS
@@ -130,11 +121,19 @@ WITH
         WHERE tenant = {tenant:String}
           AND day >= {low:Date} AND day <= {high:Date}
           AND (partner_id, day) IN (SELECT partner_id, day FROM days)
+    ),
+    -- What is only in one of the two: see rollups/replace.sql.
+    differing AS
+    (
+        SELECT partner_id, start_day, actor, started, sid, measures, max(fresh) AS wanted
+        FROM merged
+        GROUP BY partner_id, start_day, actor, started, sid, measures
+        HAVING min(fresh) = max(fresh)
     )
 SELECT
     {tenant:String}, partner_id, start_day, actor, started, sid,
-    untuple(anyIf(measures, fresh = 1)), toUInt8(max(fresh) = 0), {batch:UInt64}
-FROM merged
-GROUP BY partner_id, start_day, actor, started, sid
-HAVING max(fresh) = 0 OR min(fresh) = 1 OR anyIf(measures, fresh = 1) != anyIf(measures, fresh = 0)
+    untuple(measures), toUInt8(wanted = 0), {batch:UInt64}
+FROM differing
+ORDER BY wanted DESC
+LIMIT 1 BY partner_id, start_day, actor, started, sid
 SETTINGS max_partitions_per_insert_block = 0, do_not_merge_across_partitions_select_final = 1, optimize_move_to_prewhere_if_final = 1

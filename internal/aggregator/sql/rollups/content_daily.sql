@@ -4,7 +4,7 @@ SELECT
     uniqExactIf(actor, is_view) AS readers,
     arraySort(groupUniqArrayIf(actor, is_view)) AS actors,
     countIf(is_view AND known) AS known_views,
-    sumIf(ms, is_view) AS engaged_ms,
+    toUInt64(sumIf(ms, is_view)) AS engaged_ms,
     sumIf(toUInt64(scroll), is_view) AS depth_sum,
     sum(n_downloads) AS downloads, sum(n_shares) AS shares, sum(n_pins) AS pins,
     countIf(is_view AND source = 'search') AS from_search,
@@ -82,8 +82,7 @@ FROM
                         FROM
                         (
                             SELECT
-                                partner_id, toDate(time, {tz:String}) AS local, toString(type) AS type, time, id,
-                                if(user_id != '', user_id, anonymous_id) AS actor,
+                                partner_id, local, toString(type) AS type, time, id, actor,
                                 toUnixTimestamp64Milli(time) AS at,
                                 view_id, content_id, toString(entry_source) AS entry,
                                 toInt64(engaged_ms) AS reported, least(max_scroll_pct, 100) AS depth,
@@ -91,11 +90,8 @@ FROM
                                                 duration_s > 0, toInt64(duration_s) * 1000,
                                                 60000)) AS ref,
                                 if(type = 'search.performed', JSONExtract(data, 'results', 'Array(String)'), []) AS results
-                            FROM events FINAL
-                            WHERE tenant = {tenant:String}
-                              AND day >= {low:Date} - 2 AND day <= {high:Date} + 2
-                              AND (partner_id, day) IN (SELECT partner_id, day + arrayJoin([-2, -1, 0, 1, 2]) FROM ({{days}}))
-                              AND NOT internal AND NOT is_bot
+                            FROM agg_events
+                            WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}
                               AND type IN ('page.viewed', 'content.viewed', 'content.engaged', 'content.downloaded', 'content.shared',
                                            'playbook.pinned', 'search.performed', 'search.clicked')
                         )

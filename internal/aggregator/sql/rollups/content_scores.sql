@@ -132,8 +132,8 @@ SELECT
     toDecimal64(35 * big_r, 6) / 1000000 AS points_reach, toDecimal64(35 * d, 6) / 1000000 AS points_depth,
     toDecimal64(20 * big_u, 6) / 1000000 AS points_usage, toDecimal64(10 * big_f, 6) / 1000000 AS points_findability,
     toUInt8(shown = 0) AS findability_imputed,
-    entitled AS partners_entitled, reached AS partners_reached, viewing AS partners_viewing,
-    uses, shown AS impressions, clicks AS search_clicks, age AS age_days,
+    toUInt64(entitled) AS partners_entitled, toUInt64(reached) AS partners_reached, toUInt64(viewing) AS partners_viewing,
+    toUInt64(shares.uses) AS uses, toUInt64(shown) AS impressions, toUInt64(clicks) AS search_clicks, age AS age_days,
     -- Wilson's one-sided 95 % bound, as internal/collateral solves it.
     toUInt8(age >= 30 AND 20 * reached < entitled
         AND 1000 * (entitled - 20 * reached) * (entitled - 20 * reached) > 51415 * entitled) AS neglected,

@@ -15,7 +15,7 @@ SELECT
         kind = 'deal', deal_id,
         JSONExtractString(data, 'ticket_id')) AS entity_id,
     day, id, type, time, received_at,
-    if(user_id != '', user_id, anonymous_id) AS actor,
+    actor,
     stage,
     if(JSONHas(data, 'amount'), amount_, NULL) AS amount,
     currency,
@@ -24,11 +24,9 @@ SELECT
 FROM
 (
     SELECT * EXCEPT (amount, margin_pct), amount AS amount_, margin_pct AS margin_pct_
-    FROM events FINAL
-    WHERE tenant = {tenant:String}
-      AND day >= {first:Date} AND day <= {last:Date}
+    FROM agg_events
+    WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}
       AND (partner_id, day) IN ({{dirty}})
-      AND NOT internal AND NOT is_bot
       AND type IN {entities:Array(String)}
 )
 WHERE entity_id != '' OR kind IN ('commitment', 'training')

@@ -25,15 +25,11 @@ FROM
         FROM
         (
             SELECT
-                partner_id, toDate(time, {tz:String}) AS local, id, toUnixTimestamp64Milli(time) AS at,
-                if(user_id != '', user_id, anonymous_id) AS actor,
+                partner_id, local, id, toUnixTimestamp64Milli(time) AS at, actor,
                 type = 'search.performed' AS performed, search_id, results_count,
                 substringUTF8(trimBoth(replaceRegexpAll(lowerUTF8(query), '\\s+', ' ')), 1, 200) AS text
-            FROM events FINAL
-            WHERE tenant = {tenant:String}
-              AND day >= {low:Date} - 1 AND day <= {high:Date} + 2
-              AND (partner_id, day) IN (SELECT partner_id, day + arrayJoin([-1, 0, 1, 2]) FROM ({{days}}))
-              AND NOT internal AND NOT is_bot
+            FROM agg_events
+            WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}
               AND type IN ('search.performed', 'search.clicked')
         )
     )

@@ -23,17 +23,10 @@ FROM
         countIf(type = 'training.certified') AS m_certifications,
         countIf(type = 'deal.registered') AS m_registered,
         count() AS m_events
-    FROM
-    (
-        SELECT partner_id, toDate(time, {tz:String}) AS local, if(user_id != '', user_id, anonymous_id) AS actor, type, data
-        FROM events FINAL
-        WHERE tenant = {tenant:String}
-          AND day >= {low:Date} - 1 AND day <= {high:Date} + 1
-          AND (partner_id, day) IN (SELECT partner_id, day + arrayJoin([-1, 0, 1]) FROM ({{days}}))
-          AND NOT internal AND NOT is_bot
-          AND type NOT IN {directory:Array(String)}
-    )
-    WHERE (partner_id, local) IN ({{days}})
+    FROM agg_events
+    WHERE batch_id = {batch:UInt64} AND tenant = {tenant:String}
+      AND type NOT IN {directory:Array(String)}
+      AND (partner_id, local) IN ({{days}})
     GROUP BY partner_id, actor, local
     UNION ALL
     SELECT
