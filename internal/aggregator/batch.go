@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"partnerpulse/internal/chstore"
@@ -58,12 +57,15 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 		if err := a.rollUp(ctx, t, p, size, h); err != nil {
 			return Work{}, err
 		}
+		// Before detection, whose priors and rules read segments and trainings.
+		if err := a.rollUpEntities(ctx, p, size); err != nil {
+			return Work{}, err
+		}
 	}
 	now := a.horizon(t)
 	work.Keys, work.More = int(size.Keys), size.Keys < dirty
-	entities := sync.OnceValue(func() error { return a.rollUpEntities(ctx, p, size) })
 	if size.Partners > 0 {
-		if err := a.derive(ctx, t, a.params(t, batch, now), now, entities, &work); err != nil {
+		if err := a.derive(ctx, t, a.params(t, batch, now), now, &work); err != nil {
 			return work, err
 		}
 		if err := a.obey(ctx, t, a.params(t, batch, now), now, &work); err != nil {
@@ -72,9 +74,6 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 	}
 	// What no score waits for. The keys stay dirty until it is written, so the progress
 	// of the scores, which is recorded by now, leaves none of it out.
-	if err := entities(); err != nil {
-		return work, err
-	}
 	if err := a.rollUpDays(ctx, p, size); err != nil {
 		return work, err
 	}
@@ -229,9 +228,8 @@ func (a *Aggregator) facts(ctx context.Context, t *tenant, p chstore.Params, all
 }
 
 // derive computes scores and alerts from partner_daily, publishes them, and
-// records the progress. The rules about training that go with detection read what
-// entities writes.
-func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h horizon, entities func() error, work *Work) error {
+// records the progress.
+func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h horizon, work *Work) error {
 	if err := a.watch(ctx, t, p, h, work); err != nil {
 		return err
 	}
@@ -259,9 +257,6 @@ func (a *Aggregator) derive(ctx context.Context, t *tenant, p chstore.Params, h 
 	}
 	fault.Point(fault.AggregatorScored)
 	if sizes[0].Detections > 0 || t.days.applied < t.days.ver {
-		if err := entities(); err != nil {
-			return err
-		}
 		if err := a.detect(ctx, t, p, h, work); err != nil {
 			return err
 		}

@@ -247,6 +247,10 @@ func (d *director) spare(ctx context.Context, s step) error {
 
 // rewind stops the whole group in good order, sets it back, and starts it again.
 func (d *director) rewind(ctx context.Context) error {
+	if b := d.c.broker.process(); b != nil && !b.running() { // whose restart is still to come
+		d.later(time.Second, func() error { return d.rewind(ctx) })
+		return nil
+	}
 	d.offsets.mu.Lock()
 	defer d.offsets.mu.Unlock()
 	for _, p := range d.c.enrichers {
