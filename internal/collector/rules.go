@@ -96,8 +96,8 @@ func (c *Collector) checkTime(d *draft, a *arrival) *event.Problem {
 	refuse := func(code event.Code, message string) *event.Problem {
 		return &event.Problem{Code: code, Pointer: "/time", Message: message}
 	}
-	var at time.Time
-	if err := at.UnmarshalText([]byte(d.timeText)); err != nil {
+	at, err := event.ParseTime(d.timeText)
+	if err != nil {
 		return refuse(event.CodeSchema, fmt.Sprintf("%q is not RFC 3339 with a zone, such as 2026-11-03T09:15:00.000Z", d.timeText))
 	}
 	e.Time = at.UTC().Truncate(time.Millisecond)
