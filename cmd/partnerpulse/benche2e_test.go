@@ -9,15 +9,13 @@ import (
 	"testing"
 
 	"partnerpulse/internal/bench"
-	"partnerpulse/internal/embedded/clickhouse/chdb"
+	"partnerpulse/internal/embedded/enginetest"
 )
 
 // benchE2E: all events of a small load are stored, every probe comes to be in a score,
 // and what the report says of it is possible.
 func benchE2E(t *testing.T, program, scratch string) {
-	if _, err := chdb.Locate(os.Getenv("PARTNERPULSE_LIBCHDB")); errors.Is(err, chdb.ErrNotFound) && os.Getenv("REQUIRE_SERVICES") != "1" {
-		t.Skip(err)
-	}
+	enginetest.Need(t)
 	cmd := exec.Command(program, "bench", "e2e", "--json", "--rate", "200", "--warm-up", "1", "--seconds", "2", "--partners", "40",
 		"--visits", "64", "--connections", "4", "--probes", "10")
 	cmd.Env = append(os.Environ(), "TMPDIR="+scratch)

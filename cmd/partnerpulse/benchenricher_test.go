@@ -10,15 +10,13 @@ import (
 	"testing"
 
 	"partnerpulse/internal/bench"
-	"partnerpulse/internal/embedded/clickhouse/chdb"
+	"partnerpulse/internal/embedded/enginetest"
 )
 
 // TestBenchEnricher runs the commands as users do: every part is a process of its own,
 // and gone afterwards with its files.
 func TestBenchEnricher(t *testing.T) {
-	if _, err := chdb.Locate(os.Getenv("PARTNERPULSE_LIBCHDB")); errors.Is(err, chdb.ErrNotFound) && os.Getenv("REQUIRE_SERVICES") != "1" {
-		t.Skip(err)
-	}
+	enginetest.Need(t)
 	dir := t.TempDir()
 	program, scratch := filepath.Join(dir, "partnerpulse"), filepath.Join(dir, "tmp")
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"partnerpulse/internal/chstore"
+	"partnerpulse/internal/embedded/enginetest"
 	"partnerpulse/internal/session"
 	"partnerpulse/internal/simulate"
 )
@@ -34,7 +35,7 @@ var (
 // TestChaos kills, freezes and rewinds everything under load. Then every event, every
 // row of partner_daily, sessions and partner_scores must be what the oracle says.
 func TestChaos(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	apache := *chaosBroker == "apache"
 	seed := *chaosSeed
 	if seed == 0 {

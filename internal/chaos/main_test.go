@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	"partnerpulse/internal/embedded/clickhouse/chdb"
 )
 
 // binary and engineBinary have fault points; they are built once for all tests.
@@ -35,17 +33,6 @@ func TestMain(m *testing.M) {
 		binary, engineBinary = filepath.Join(dir, "partnerpulse"), filepath.Join(dir, "engine")
 		return m.Run()
 	}())
-}
-
-// needEngine skips without libchdb, unless services are mandatory.
-func needEngine(t *testing.T) {
-	t.Helper()
-	if _, err := chdb.Locate(os.Getenv("PARTNERPULSE_LIBCHDB")); err != nil {
-		if os.Getenv("REQUIRE_SERVICES") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
 }
 
 func must(t *testing.T, err error) {

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"partnerpulse/internal/embedded/enginetest"
 )
 
 var (
@@ -21,7 +23,7 @@ const enricherMiBMax = 512
 // other process may end or need a restart, none may grow beyond its bound, and at the
 // end every row must be what the oracle says.
 func TestClickHouseGone(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	seed := uint64(time.Now().UnixNano())
 	if *chaosSeed != 0 {
 		seed = *chaosSeed

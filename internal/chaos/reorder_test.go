@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"partnerpulse/internal/chstore"
+	"partnerpulse/internal/embedded/enginetest"
 	"partnerpulse/internal/kafkabus"
 )
 
@@ -24,7 +25,7 @@ const again = "again" // database of the second installation
 // log and an empty database. Every row derived from the events must be the same to the
 // byte, in all columns but ver, and of the events all columns with it.
 func TestReplayedTwiceInAnotherOrder(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	seed := uint64(time.Now().UnixNano())
 	if *chaosSeed != 0 {
 		seed = *chaosSeed

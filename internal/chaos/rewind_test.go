@@ -11,6 +11,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"partnerpulse/internal/apachekafka"
+	"partnerpulse/internal/embedded/enginetest"
 	"partnerpulse/internal/kafkabus"
 )
 
@@ -18,13 +19,13 @@ import (
 // commit until another one has its partitions and has committed more; when it goes on,
 // its late commit must not take the group back.
 func TestAFrozenEnricherCannotRewind(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	t.Parallel() // it waits for the group's timeouts most of the time
 	frozenCannotRewind(t, settings{})
 }
 
 func TestAFrozenEnricherCannotRewindOnApacheKafka(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	apachekafka.Need(t)
 	t.Parallel()
 	frozenCannotRewind(t, settings{apache: true})

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"partnerpulse/internal/embedded/enginetest"
 )
 
 var (
@@ -34,7 +36,7 @@ func gauges() []gauge {
 // TestSoak keeps a steady load up and compares goroutines, descriptors and memory of
 // each role in the first third, after a warm-up, with the last third.
 func TestSoak(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	seed := uint64(time.Now().UnixNano())
 	events := int(soakDuration.Seconds()) * *soakRate
 	t.Logf("seed %d, %d events", seed, events)

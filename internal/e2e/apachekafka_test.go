@@ -13,12 +13,13 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"partnerpulse/internal/apachekafka"
+	"partnerpulse/internal/embedded/enginetest"
 	"partnerpulse/internal/kafkabus"
 )
 
 // TestOneEventOnApacheKafka is the main job on a real broker.
 func TestOneEventOnApacheKafka(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	c := apachekafka.Start(t, 1)
 	mainJob(t, "--set", "kafka.brokers="+c.Brokers()[0])
 }
@@ -35,7 +36,7 @@ const (
 // while a broker is killed and comes back, and while all three restart one after
 // the other. Then the distinct acked ids are those in ClickHouse.
 func TestThreeBrokersOneKilledAndARollingRestart(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	c := apachekafka.Start(t, 3)
 	dir := t.TempDir()
 	s := up(t, dir, nil, "--set", "kafka.brokers="+strings.Join(c.Brokers(), ","), "--set", "kafka.replication_factor=3")

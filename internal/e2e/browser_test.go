@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"partnerpulse/internal/browsertest"
+	"partnerpulse/internal/embedded/enginetest"
 )
 
 // TestABrowsersVisitBecomesAScore visits the demo portal of a running stack as a
 // person does and finds what it did in ClickHouse, and the partner's score changed.
 func TestABrowsersVisitBecomesAScore(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	s := up(t, t.TempDir(), nil)
 	tab, cancel := browsertest.NewBrowser(t)
 	defer cancel()

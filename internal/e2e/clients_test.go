@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"partnerpulse/internal/clienttest/npm"
+	"partnerpulse/internal/embedded/enginetest"
 )
 
 // clientsConfig is what an operator would set for the clients' scripts: whose the
@@ -85,7 +86,7 @@ func (s *stack) expect(t *testing.T, source string, want map[string]stored) {
 // against the built binary and compares every row. Segment's and RudderStack's
 // libraries have the like beside their scripts.
 func TestXAPIAndCloudEventsClientsReachClickHouse(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	const xapiScripts, cloudScripts = "../clienttest/xapi", "../clienttest/cloudevents"
 	xapiModules := npm.Install(t, "xapi", xapiScripts)
 	cloudModules := npm.Install(t, "cloudevents", cloudScripts)

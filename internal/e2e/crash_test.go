@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"partnerpulse/internal/embedded/enginetest"
 )
 
 // settled waits until every dirty key was worked off and nothing changes any more.
@@ -79,7 +81,7 @@ func (s *stack) fingerprint() map[string]string {
 // TestKillNine kills everything several times while a client with retries sends,
 // and then counts: distinct acked ids = events FINAL = the rollups' sum.
 func TestKillNine(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	dir := t.TempDir()
 	s := up(t, dir, nil)
 	ports := s.readyFile

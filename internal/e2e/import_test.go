@@ -9,13 +9,15 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"partnerpulse/internal/embedded/enginetest"
 )
 
 // TestImportedPartnersAreInTheDatabaseForBI: a CSV file becomes partners, a second
 // import of it changes no row, a changed file changes what it says; the binary tells
 // mistakes and ends with 1.
 func TestImportedPartnersAreInTheDatabaseForBI(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	s := up(t, t.TempDir(), nil)
 	file := filepath.Join(t.TempDir(), "partners.csv")
 	write := func(text string, age time.Duration) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"partnerpulse/internal/embedded/enginetest"
 	"partnerpulse/internal/kafkabus"
 	"partnerpulse/internal/simulate/plan"
 )
@@ -23,7 +24,7 @@ func login(id, partner string, at time.Time) string {
 
 // TestOneEventComesOutAsAScore follows single events through a running stack.
 func TestOneEventComesOutAsAScore(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	mainJob(t)
 }
 
@@ -128,7 +129,7 @@ func refused(t *testing.T, s *stack) {
 // TestABusyPortIsToldWithTheFlag: the message names address and flag, and nothing
 // is left running.
 func TestABusyPortIsToldWithTheFlag(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	s := up(t, t.TempDir(), nil)
 	for flag, ports := range map[string]*readyFile{
 		"--collector-addr":  {Collector: s.Collector, ClickHouse: "127.0.0.1:0", Kafka: "127.0.0.1:0", Console: "127.0.0.1:0"},
@@ -152,7 +153,7 @@ func TestABusyPortIsToldWithTheFlag(t *testing.T) {
 // TestASecondStartContinuesWithTheSameData also shows that a whole replay of the
 // topic changes no rollup and no score.
 func TestASecondStartContinuesWithTheSameData(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	dir := t.TempDir()
 	s := up(t, dir, nil, "--demo", "--demo-partners", "40", "--demo-days", "45", "--demo-live=false")
 	s.settled()
@@ -190,7 +191,7 @@ func TestASecondStartContinuesWithTheSameData(t *testing.T) {
 // TestTheDemoShowsScoresAndAStoppedPartner is the first minute of a new user, and the
 // explanation of every partner's score.
 func TestTheDemoShowsScoresAndAStoppedPartner(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	s := up(t, t.TempDir(), nil, "--demo")
 	await(t, 2*time.Minute, "scores for all partners", func() error {
 		n, err := s.one("SELECT uniqExact(partner_id) AS n FROM partner_scores FINAL WHERE as_of >= today() - 1")

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"partnerpulse/internal/embedded/enginetest"
 )
 
 // replayReport is what `replay --json` prints.
@@ -35,7 +37,7 @@ func (s *stack) replay(args ...string) string {
 // does not allow are kept, the tenant then allows it, and a replay, also a second one,
 // brings each into ClickHouse once, at the time of its first arrival.
 func TestRefusedEventsAreReplayedAfterTheirCauseIsMended(t *testing.T) {
-	needEngine(t)
+	enginetest.Need(t)
 	dir := t.TempDir()
 	s := up(t, dir, nil)
 	ids := []string{uuid.NewString(), uuid.NewString()}

@@ -20,7 +20,6 @@ import (
 	"testing"
 	"time"
 
-	"partnerpulse/internal/embedded/clickhouse/chdb"
 	"partnerpulse/internal/kafkabus"
 )
 
@@ -47,17 +46,6 @@ func TestMain(m *testing.M) {
 		}
 		return m.Run()
 	}())
-}
-
-// needEngine skips without libchdb, unless services are mandatory.
-func needEngine(t *testing.T) {
-	t.Helper()
-	if _, err := chdb.Locate(os.Getenv("PARTNERPULSE_LIBCHDB")); err != nil {
-		if os.Getenv("REQUIRE_SERVICES") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
 }
 
 // readyFile is what `up --ready-file` writes.

@@ -46,8 +46,8 @@ func ClickHouse(t testing.TB) (addr string) {
 	if engine.addr == "" && engine.err == nil {
 		engine.addr, engine.stop, engine.err = start()
 	}
-	if errors.Is(engine.err, chdb.ErrNotFound) && os.Getenv("REQUIRE_SERVICES") != "1" {
-		t.Skip(engine.err)
+	if errors.Is(engine.err, chdb.ErrNotFound) {
+		Missing(t, engine.err)
 	}
 	if engine.err != nil {
 		t.Fatalf("starting the embedded ClickHouse: %v", engine.err)

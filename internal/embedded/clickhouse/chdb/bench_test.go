@@ -1,17 +1,12 @@
 package chdb
 
 import (
-	"os"
 	"testing"
 )
 
 // BenchmarkConn compares the ways to run SELECT 1 in the engine, without HTTP.
 func BenchmarkConn(b *testing.B) {
-	path, err := Locate(os.Getenv("PARTNERPULSE_LIBCHDB"))
-	if err != nil {
-		b.Skip(err)
-	}
-	db, err := Open(path, b.TempDir())
+	db, err := Open(libraryPath(b), b.TempDir())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // library finds libchdb or skips the test (fails it with REQUIRE_SERVICES=1).
-func libraryPath(t *testing.T) string {
+func libraryPath(t testing.TB) string {
 	t.Helper()
 	path, err := Locate(os.Getenv("PARTNERPULSE_LIBCHDB"))
 	if err != nil && os.Getenv("REQUIRE_SERVICES") != "1" {
