@@ -1,325 +1,212 @@
 package event
 
 import (
+	"bytes"
 	"encoding/binary"
-	"strings"
+	"math/bits"
 	"time"
 	"unicode/utf8"
 )
 
-// plainFieldsMax is how many fields of data the plain form may have: duplicates are
-// looked for by comparing every pair.
-const plainFieldsMax = 24
-
 // decodePlain reads the form that AppendCloudEvent writes, as nearly all values have it:
-// no white space between tokens, no escapes, data an object without further nesting. It
-// gives false for anything else, valid or not, and then e holds nothing of use. What it
-// takes it takes as the general decoder does: a test and a fuzz target hold it to that.
+// its attributes in its order, no white space between tokens, no escapes, data an object
+// without further nesting. It gives false for anything else, valid or not, and then e
+// holds nothing of use. What it takes it takes as the general decoder does: a test and a
+// fuzz target hold it to that.
 func decodePlain(b []byte, e *Event) bool {
-	s := plainScanner{text: string(b)} // one copy, which all texts of the event share
+	s := plainScanner{b: b, text: string(b)} // one copy, which all texts of the event share
 	*e = Event{}
-	var w plainRest
-	if !s.literal("{") {
+	s.word(`{"specversion":"` + specVersion + `","id":"`)
+	e.ID = s.value()
+	s.word(`,"source":"`)
+	s.value()
+	s.word(`,"type":"`)
+	e.Type = Type(s.value())
+	s.word(`,"subject":"`)
+	e.PartnerID = s.value()
+	s.word(`,"time":"`)
+	e.Time = s.instant()
+	s.word(`,"datacontenttype":"application/json","tenant":"`)
+	e.Tenant = s.value()
+	s.optional(`,"portal":"`, &e.Portal)
+	s.optional(`,"userid":"`, &e.UserID)
+	s.optional(`,"anonymousid":"`, &e.AnonymousID)
+	s.optional(`,"sessionid":"`, &e.SessionID)
+	e.Internal = s.next(`,"internal":true`)
+	s.word(`,"receivedat":"`)
+	e.ReceivedAt = s.instant()
+	s.word(`,"via":"`)
+	e.Source = Source(s.value())
+	s.optional(`,"ip":"`, &e.IP)
+	s.optional(`,"keyid":"`, &e.KeyID)
+	s.context(&e.Context)
+	s.word(`,"data":`)
+	start := s.at
+	if s.failed || !s.flatObject() {
 		return false
 	}
-	for seen := uint32(0); ; {
-		name, ok := s.quoted()
-		if !ok || !s.literal(":") {
-			return false
-		}
-		at := attributeOf(name)
-		if at == attributeOther || seen&(1<<at) != 0 {
-			return false
-		}
-		seen |= 1 << at
-		switch at {
-		case attributeData:
-			start := s.at
-			if !s.flatObject() {
-				return false
-			}
-			e.Data = b[start:s.at:s.at]
-		case attributeInternal:
-			switch {
-			case s.literal("true"):
-				e.Internal = true
-			case !s.literal("false"):
-				return false
-			}
-		default:
-			value, ok := s.quoted()
-			if !ok {
-				return false
-			}
-			w.set(e, at, value)
-		}
-		if s.literal(",") {
-			continue
-		}
-		return s.literal("}") && s.at == len(s.text) && w.finish(e)
-	}
+	e.Data = b[start:s.at:s.at]
+	s.word("}")
+	return !s.failed && s.at == len(b) && e.validate() == nil
 }
 
-// plainRest holds the texts of an event that are not in Event as they are.
-type plainRest struct{ spec, time, received string }
-
-// finish reads the times. What is wrong is for the general decoder to say.
-func (w *plainRest) finish(e *Event) bool {
-	at, err := time.Parse(time.RFC3339, w.time)
-	if err != nil {
-		return false
-	}
-	received, err := time.Parse(time.RFC3339, w.received)
-	if err != nil {
-		return false
-	}
-	e.Time, e.ReceivedAt = at.UTC(), received.UTC()
-	return w.spec == specVersion && e.validate() == nil
-}
-
-// attribute is a member of the wire struct.
-type attribute uint8
-
-// The attributes; attributeOther is every other name.
-const (
-	attributeOther attribute = iota
-	attributeSpecVersion
-	attributeID
-	attributeSource
-	attributeType
-	attributeSubject
-	attributeTime
-	attributeContentType
-	attributeTenant
-	attributePortal
-	attributeUserID
-	attributeAnonymousID
-	attributeSessionID
-	attributeInternal
-	attributeReceivedAt
-	attributeVia
-	attributeIP
-	attributeKeyID
-	attributeURL
-	attributeReferrer
-	attributeTitle
-	attributeUserAgent
-	attributeLocale
-	attributeTimezone
-	attributeScreen
-	attributeUTMSource
-	attributeUTMMedium
-	attributeUTMCampaign
-	attributeUTMTerm
-	attributeUTMContent
-	attributeData
-)
-
-// attributeOf finds the attribute of a name.
-func attributeOf(name string) attribute {
-	switch name {
-	case "specversion":
-		return attributeSpecVersion
-	case "id":
-		return attributeID
-	case "source":
-		return attributeSource
-	case "type":
-		return attributeType
-	case "subject":
-		return attributeSubject
-	case "time":
-		return attributeTime
-	case "datacontenttype":
-		return attributeContentType
-	case "tenant":
-		return attributeTenant
-	case "portal":
-		return attributePortal
-	case "userid":
-		return attributeUserID
-	case "anonymousid":
-		return attributeAnonymousID
-	case "sessionid":
-		return attributeSessionID
-	case "internal":
-		return attributeInternal
-	case "receivedat":
-		return attributeReceivedAt
-	case "via":
-		return attributeVia
-	case "ip":
-		return attributeIP
-	case "keyid":
-		return attributeKeyID
-	case "url":
-		return attributeURL
-	case "referrer":
-		return attributeReferrer
-	case "title":
-		return attributeTitle
-	case "useragent":
-		return attributeUserAgent
-	case "locale":
-		return attributeLocale
-	case "timezone":
-		return attributeTimezone
-	case "screen":
-		return attributeScreen
-	case "utmsource":
-		return attributeUTMSource
-	case "utmmedium":
-		return attributeUTMMedium
-	case "utmcampaign":
-		return attributeUTMCampaign
-	case "utmterm":
-		return attributeUTMTerm
-	case "utmcontent":
-		return attributeUTMContent
-	case "data":
-		return attributeData
-	}
-	return attributeOther
-}
-
-// set stores the text of an attribute; source and datacontenttype are checked by nobody.
-func (w *plainRest) set(e *Event, at attribute, value string) {
-	var to *string
-	switch at {
-	case attributeSpecVersion:
-		to = &w.spec
-	case attributeTime:
-		to = &w.time
-	case attributeReceivedAt:
-		to = &w.received
-	case attributeType:
-		e.Type = Type(value)
+// context takes the attributes of the context.
+func (s *plainScanner) context(c *Context) {
+	if len(s.b)-s.at >= 4 && s.b[s.at+2] == 'd' { // the next one is data already
 		return
-	case attributeVia:
-		e.Source = Source(value)
-		return
-	case attributeID:
-		to = &e.ID
-	case attributeSubject:
-		to = &e.PartnerID
-	case attributeTenant:
-		to = &e.Tenant
-	case attributePortal:
-		to = &e.Portal
-	case attributeUserID:
-		to = &e.UserID
-	case attributeAnonymousID:
-		to = &e.AnonymousID
-	case attributeSessionID:
-		to = &e.SessionID
-	case attributeIP:
-		to = &e.IP
-	case attributeKeyID:
-		to = &e.KeyID
-	default:
-		if to = e.Context.attribute(at); to == nil {
-			return
-		}
 	}
-	*to = value
+	s.optional(`,"url":"`, &c.URL)
+	s.optional(`,"referrer":"`, &c.Referrer)
+	s.optional(`,"title":"`, &c.Title)
+	s.optional(`,"useragent":"`, &c.UserAgent)
+	s.optional(`,"locale":"`, &c.Locale)
+	s.optional(`,"timezone":"`, &c.Timezone)
+	s.optional(`,"screen":"`, &c.Screen)
+	s.optional(`,"utmsource":"`, &c.UTMSource)
+	s.optional(`,"utmmedium":"`, &c.UTMMedium)
+	s.optional(`,"utmcampaign":"`, &c.UTMCampaign)
+	s.optional(`,"utmterm":"`, &c.UTMTerm)
+	s.optional(`,"utmcontent":"`, &c.UTMContent)
 }
 
-// attribute gives the field of an attribute; nil when there is none.
-func (c *Context) attribute(at attribute) *string {
-	switch at {
-	case attributeURL:
-		return &c.URL
-	case attributeReferrer:
-		return &c.Referrer
-	case attributeTitle:
-		return &c.Title
-	case attributeUserAgent:
-		return &c.UserAgent
-	case attributeLocale:
-		return &c.Locale
-	case attributeTimezone:
-		return &c.Timezone
-	case attributeScreen:
-		return &c.Screen
-	case attributeUTMSource:
-		return &c.UTMSource
-	case attributeUTMMedium:
-		return &c.UTMMedium
-	case attributeUTMCampaign:
-		return &c.UTMCampaign
-	case attributeUTMTerm:
-		return &c.UTMTerm
-	case attributeUTMContent:
-		return &c.UTMContent
-	}
-	return nil
-}
-
-// plainScanner takes tokens from the front of a text.
+// plainScanner takes tokens from the front of a text. Once one was not there it is
+// failed, and what it gives from then on is of no use.
 type plainScanner struct {
-	text string
-	at   int
+	b      []byte
+	text   string // of b
+	at     int
+	failed bool
 }
 
-// literal takes a word, if it is next.
-func (s *plainScanner) literal(word string) bool {
-	if !strings.HasPrefix(s.text[s.at:], word) {
+// next takes a word, if it is next.
+func (s *plainScanner) next(word string) bool {
+	if len(s.text)-s.at < len(word) || s.text[s.at:s.at+len(word)] != word {
 		return false
 	}
 	s.at += len(word)
 	return true
 }
 
-// quoted takes a JSON string without escapes and gives its value.
-func (s *plainScanner) quoted() (string, bool) {
-	if !s.literal(`"`) {
-		return "", false
+// word takes a word that must be next.
+func (s *plainScanner) word(word string) {
+	if !s.next(word) {
+		s.failed = true
 	}
-	n := strings.IndexByte(s.text[s.at:], '"')
+}
+
+// optional takes an attribute that AppendCloudEvent leaves out when it is empty.
+func (s *plainScanner) optional(head string, to *string) {
+	if s.next(head) {
+		*to = s.value()
+	}
+}
+
+// Eight bytes at once, by the well-known tests for a byte below n and for a zero byte.
+// They may err behind the first byte that they find, never before it.
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// value takes the rest of a JSON string without escapes, behind its opening quote.
+func (s *plainScanner) value() string {
+	b, i := s.b, s.at
+	for ; len(b)-i >= 8; i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		quote, backslash := x^ones*'"', x^ones*'\\'
+		found := ((x-ones*' ')&^x | (quote-ones)&^quote | (backslash-ones)&^backslash | x) & highs
+		if found != 0 {
+			i += bits.TrailingZeros64(found) / 8
+			break
+		}
+	}
+	for ; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '"':
+			value := s.text[s.at:i]
+			s.at = i + 1
+			return value
+		case c >= utf8.RuneSelf:
+			return s.wideValue()
+		case c < ' ' || c == '\\':
+			s.failed = true
+			return ""
+		}
+	}
+	s.failed = true
+	return ""
+}
+
+// wideValue is value for a text that is not all ASCII.
+func (s *plainScanner) wideValue() string {
+	n := bytes.IndexByte(s.b[s.at:], '"')
 	if n < 0 {
-		return "", false
+		s.failed = true
+		return ""
 	}
 	value := s.text[s.at : s.at+n]
 	s.at += n + 1
-	return value, unescaped(value)
+	for i := range len(value) {
+		if c := value[i]; c < ' ' || c == '\\' {
+			s.failed = true
+		}
+	}
+	s.failed = s.failed || !utf8.ValidString(value)
+	return value
 }
 
-// unescaped tells whether v, which holds no quote, can stand in a JSON string as it is.
-func unescaped(v string) bool {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	isASCII, rest := true, v
-	for ; len(rest) >= 8; rest = rest[8:] {
-		// Eight bytes at once, by the well-known tests for a byte below n and for a zero byte.
-		x := binary.LittleEndian.Uint64([]byte(rest[:8]))
-		backslash := x ^ ones*'\\'
-		if (x-ones*' ')&^x&highs != 0 || (backslash-ones)&^backslash&highs != 0 {
-			return false
-		}
-		isASCII = isASCII && x&highs == 0
+// instant takes the rest of a time as timeLayout has it, behind its opening quote.
+func (s *plainScanner) instant() time.Time {
+	b := s.b[s.at:]
+	if len(b) <= len(timeLayout) || b[len(timeLayout)] != '"' {
+		s.failed = true
+		return time.Time{}
 	}
-	for i := range len(rest) {
-		c := rest[i]
-		if c < ' ' || c == '\\' {
-			return false
-		}
-		isASCII = isASCII && c < utf8.RuneSelf
+	s.at += len(timeLayout) + 1
+	if b[4] != '-' || b[7] != '-' || b[10] != 'T' || b[13] != ':' || b[16] != ':' || b[19] != '.' || b[23] != 'Z' {
+		s.failed = true
+		return time.Time{}
 	}
-	return isASCII || utf8.ValidString(v)
+	year, month, day := s.two(b[0:])*100+s.two(b[2:]), time.Month(s.two(b[5:])), s.two(b[8:])
+	hour, minute, second := s.two(b[11:]), s.two(b[14:]), s.two(b[17:])
+	ms := s.two(b[20:])*10 + s.two([]byte{'0', b[22]})
+	t := time.Date(year, month, day, hour, minute, second, ms*int(time.Millisecond), time.UTC)
+	if hour > 23 || minute > 59 || second > 59 || t.Day() != day || t.Month() != month {
+		s.failed = true // a day that is not in the calendar came out as another one
+	}
+	return t
 }
+
+// two reads two digits.
+func (s *plainScanner) two(b []byte) int {
+	if !isDigit(b[0]) || !isDigit(b[1]) {
+		s.failed = true
+	}
+	return int(b[0]-'0')*10 + int(b[1]-'0')
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// plainFieldsMax is how many fields of data the plain form may have: duplicates are
+// looked for by comparing every pair.
+const plainFieldsMax = 24
 
 // flatObject takes an object of texts without escapes, numbers, booleans and nulls,
 // whose names differ.
 func (s *plainScanner) flatObject() bool {
-	if !s.literal("{") {
+	if !s.next("{") {
 		return false
 	}
-	if s.literal("}") {
+	if s.next("}") {
 		return true
 	}
 	var names [plainFieldsMax]string
 	for n := range names {
-		name, ok := s.quoted()
-		if !ok || !s.literal(":") || !s.scalar() {
+		s.word(`"`)
+		name := s.value()
+		s.word(":")
+		s.scalar()
+		if s.failed {
 			return false
 		}
 		for _, other := range names[:n] {
@@ -328,58 +215,57 @@ func (s *plainScanner) flatObject() bool {
 			}
 		}
 		names[n] = name
-		if s.literal("}") {
+		if s.next("}") {
 			return true
 		}
-		if !s.literal(",") {
-			return false
-		}
+		s.word(",")
 	}
 	return false
 }
 
 // scalar takes a text without escapes, a number, a boolean or null.
-func (s *plainScanner) scalar() bool {
-	if s.at == len(s.text) {
-		return false
+func (s *plainScanner) scalar() {
+	if s.at == len(s.b) {
+		s.failed = true
+		return
 	}
-	switch s.text[s.at] {
+	switch s.b[s.at] {
 	case '"':
-		_, ok := s.quoted()
-		return ok
+		s.at++
+		s.value()
 	case 't':
-		return s.literal("true")
+		s.word("true")
 	case 'f':
-		return s.literal("false")
+		s.word("false")
 	case 'n':
-		return s.literal("null")
+		s.word("null")
+	default:
+		s.number()
 	}
-	return s.number()
 }
 
 // number takes a number as JSON writes it; the caller sees what follows.
-func (s *plainScanner) number() bool {
-	s.literal("-")
-	if !s.literal("0") && !s.digits() {
-		return false
+func (s *plainScanner) number() {
+	s.next("-")
+	if !s.next("0") {
+		s.digits()
 	}
-	if s.literal(".") && !s.digits() {
-		return false
+	if s.next(".") {
+		s.digits()
 	}
-	if s.literal("e") || s.literal("E") {
-		if !s.literal("+") {
-			s.literal("-")
+	if s.next("e") || s.next("E") {
+		if !s.next("+") {
+			s.next("-")
 		}
-		return s.digits()
+		s.digits()
 	}
-	return true
 }
 
 // digits takes at least one.
-func (s *plainScanner) digits() bool {
+func (s *plainScanner) digits() {
 	start := s.at
-	for s.at < len(s.text) && '0' <= s.text[s.at] && s.text[s.at] <= '9' {
+	for s.at < len(s.b) && isDigit(s.b[s.at]) {
 		s.at++
 	}
-	return s.at > start
+	s.failed = s.failed || s.at == start
 }
