@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -74,11 +75,9 @@ func (s *Store) insertColumns(ctx context.Context, table string, cols []Column, 
 // insert posts the columns if there is a poster that can, and lets the driver send them
 // otherwise.
 func (s *Store) insert(ctx context.Context, table string, cols []Column, p *poster) error {
-	rows := cols[0].Len()
-	for _, c := range cols {
-		if n := c.Len(); n != rows {
-			return fmt.Errorf("%w: column %s has %d values, %s has %d", ErrRefused, c.Name, n, cols[0].Name, rows)
-		}
+	rows, err := rowsOf(cols)
+	if err != nil {
+		return err
 	}
 	types, err := s.columnTypes(ctx, table, cols)
 	if err != nil {
@@ -90,6 +89,17 @@ func (s *Store) insert(ctx context.Context, table string, cols []Column, p *post
 		}
 	}
 	return s.drive(ctx, table, cols, types)
+}
+
+// rowsOf is the number of rows, the same in every column.
+func rowsOf(cols []Column) (int, error) {
+	rows := cols[0].Len()
+	for _, c := range cols {
+		if n := c.Len(); n != rows {
+			return 0, fmt.Errorf("%w: column %s has %d values, %s has %d", ErrRefused, c.Name, n, cols[0].Name, rows)
+		}
+	}
+	return rows, nil
 }
 
 // drive inserts by the driver.
@@ -120,46 +130,60 @@ func (s *Store) drive(ctx context.Context, table string, cols []Column, types []
 	return nil
 }
 
-// columnTypes gives the types of cols from a cache, asking the server at first.
+// columnTypes gives the types of cols.
 func (s *Store) columnTypes(ctx context.Context, table string, cols []Column) ([]clickhouse.ColumnNameAndType, error) {
+	known, err := s.insertable(ctx, table)
+	if err != nil {
+		return nil, err
+	}
+	types, err := typesOf(known, table, cols)
+	if err != nil {
+		s.forget(table)
+	}
+	return types, err
+}
+
+// typesOf picks the types of cols.
+func typesOf(known []clickhouse.ColumnNameAndType, table string, cols []Column) ([]clickhouse.ColumnNameAndType, error) {
+	types := make([]clickhouse.ColumnNameAndType, 0, len(cols))
+	for _, c := range cols {
+		at := slices.IndexFunc(known, func(k clickhouse.ColumnNameAndType) bool { return k.Name == c.Name })
+		if at < 0 {
+			return nil, fmt.Errorf("table %s has no column %s: run `partnerpulse migrate`", table, c.Name)
+		}
+		types = append(types, known[at])
+	}
+	return types, nil
+}
+
+// insertable gives the columns of a table that take values, from a cache, asking the
+// server at first.
+func (s *Store) insertable(ctx context.Context, table string) ([]clickhouse.ColumnNameAndType, error) {
 	s.mu.Lock()
 	known, ok := s.columns[table]
 	s.mu.Unlock()
-	if !ok {
-		var rows []struct {
-			Name string `ch:"name"`
-			Type string `ch:"type"`
-		}
-		err := s.conn.Select(ctx, &rows,
-			"SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String}",
-			clickhouse.Named("table", table))
-		if err != nil {
-			return nil, fmt.Errorf("reading columns of %s: %w", table, err)
-		}
-		for _, r := range rows {
-			known = append(known, clickhouse.ColumnNameAndType{Name: r.Name, Type: r.Type})
-		}
-		if len(known) > 0 {
-			s.mu.Lock()
-			s.columns[table] = known
-			s.mu.Unlock()
-		}
+	if ok {
+		return known, nil
 	}
-	types := make([]clickhouse.ColumnNameAndType, 0, len(cols))
-	for _, c := range cols {
-		found := false
-		for _, k := range known {
-			if k.Name == c.Name {
-				types, found = append(types, k), true
-				break
-			}
-		}
-		if !found {
-			s.forget(table)
-			return nil, fmt.Errorf("table %s has no column %s: run `partnerpulse migrate`", table, c.Name)
-		}
+	var rows []struct {
+		Name string `ch:"name"`
+		Type string `ch:"type"`
 	}
-	return types, nil
+	err := s.conn.Select(ctx, &rows,
+		"SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String} AND default_kind NOT IN ('ALIAS', 'MATERIALIZED')",
+		clickhouse.Named("table", table))
+	if err != nil {
+		return nil, fmt.Errorf("reading columns of %s: %w", table, err)
+	}
+	for _, r := range rows {
+		known = append(known, clickhouse.ColumnNameAndType{Name: r.Name, Type: r.Type})
+	}
+	if len(known) > 0 {
+		s.mu.Lock()
+		s.columns[table] = known
+		s.mu.Unlock()
+	}
+	return known, nil
 }
 
 func (s *Store) forget(table string) {

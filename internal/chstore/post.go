@@ -72,7 +72,11 @@ func (p *poster) insert(ctx context.Context, table string, cols []Column, types 
 	}
 	body := newBody(pieces)
 	defer body.end() // before its memory is used again
-	query := p.query(table, cols)
+	names := make([]string, len(cols))
+	for i, c := range cols {
+		names[i] = c.Name
+	}
+	query := p.query(table, names, insertSettings())
 	start := p.next.Load()
 	for i := range p.bases {
 		at := (start + uint32(i)) % uint32(len(p.bases))
@@ -91,16 +95,12 @@ func (p *poster) insert(ctx context.Context, table string, cols []Column, types 
 }
 
 // query is the statement and its settings, for the URL.
-func (p *poster) query(table string, cols []Column) string {
-	names := make([]string, len(cols))
-	for i, c := range cols {
-		names[i] = "`" + c.Name + "`"
-	}
-	v := url.Values{"query": {fmt.Sprintf("INSERT INTO `%s` (%s) FORMAT Native", table, strings.Join(names, ", "))}}
+func (p *poster) query(table string, columns []string, settings clickhouse.Settings) string {
+	v := url.Values{"query": {fmt.Sprintf("INSERT INTO `%s` (`%s`) FORMAT Native", table, strings.Join(columns, "`, `"))}}
 	if p.auth.Database != "" {
 		v.Set("database", p.auth.Database)
 	}
-	for name, value := range insertSettings() {
+	for name, value := range settings {
 		v.Set(name, fmt.Sprint(value))
 	}
 	if p.method != compress.None {
@@ -112,6 +112,7 @@ func (p *poster) query(table string, cols []Column) string {
 // answerBytesMax bounds how much of an error's text is read.
 const answerBytesMax = 64 << 10
 
+// post sends a body whose pieces are all there.
 func (p *poster) post(ctx context.Context, target string, body *body) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, body.reader())
 	if err != nil {
@@ -119,6 +120,11 @@ func (p *poster) post(ctx context.Context, target string, body *body) error {
 	}
 	req.ContentLength = body.size
 	req.GetBody = func() (io.ReadCloser, error) { return body.reader(), nil } // for a connection that was idle too long
+	return p.do(req)
+}
+
+// do sends a request and reads ClickHouse's answer.
+func (p *poster) do(req *http.Request) error {
 	req.Header.Set("Content-Type", "application/octet-stream")
 	if p.auth.Username != "" {
 		req.Header.Set("X-ClickHouse-User", p.auth.Username)

@@ -96,7 +96,9 @@ const (
 //   - or after Batches is closed: the consumer is stopping, and what was read
 //     should still be flushed and committed, before ctx ends.
 //
-// An error ends Run; whatever can pass should be retried inside.
+// With ErrAgain it is called once more, with everything behind the committed offsets; what
+// it holds it must have released. Any other error ends Run; whatever can pass should be
+// retried inside.
 type Handler func(ctx context.Context, g Generation) error
 
 // Consumer is a member of a consumer group.

@@ -141,14 +141,14 @@ func (f *fetcher) fetch(ctx context.Context, conn *kafka.Conn) error {
 // hand waits for budget and for the handler.
 func (f *fetcher) hand(ctx context.Context, batch Batch) error {
 	c := f.g.consumer
-	weight := min(batch.Bytes, c.cfg.InFlightBytesMax)
-	if err := f.g.budget.Acquire(ctx, weight); err != nil {
+	weight, budget := min(batch.Bytes, c.cfg.InFlightBytesMax), f.g.budget
+	if err := budget.Acquire(ctx, weight); err != nil {
 		return fmt.Errorf("waiting for in-flight budget: %w", err)
 	}
 	inFlight := c.metrics.inFlight.WithLabelValues(c.cfg.Group)
 	inFlight.Add(float64(weight))
 	batch.release = func() {
-		f.g.budget.Release(weight)
+		budget.Release(weight)
 		inFlight.Sub(float64(weight))
 	}
 	select {

@@ -47,12 +47,16 @@ var (
 	errHandlerStopped  = errors.New("handler stopped before its generation ended")
 )
 
+// ErrAgain is what a Handler returns that wants everything behind the committed offsets
+// once more: it is called again, in the same generation.
+var ErrAgain = errors.New("deliver again what is not committed")
+
 // generation implements Generation on kafka-go's.
 type generation struct {
 	consumer *Consumer
 	gen      *kafka.Generation
-	batches  chan Batch
-	budget   *semaphore.Weighted
+	batches  chan Batch          // of the delivery under way
+	budget   *semaphore.Weighted // of the delivery under way
 	ended    func() bool
 
 	mu         sync.Mutex
@@ -82,23 +86,46 @@ func (c *Consumer) serve(ctx context.Context, gen *kafka.Generation, dialer *kaf
 	})
 
 	g := &generation{
-		consumer: c, gen: gen, batches: make(chan Batch), partitions: map[TopicPartition]*partitionState{},
-		budget: semaphore.NewWeighted(c.cfg.InFlightBytesMax),
-		ended:  func() bool { return live.Err() != nil },
+		consumer: c, gen: gen, partitions: map[TopicPartition]*partitionState{},
+		ended: func() bool { return live.Err() != nil },
 	}
-	fetching, stopFetching := context.WithCancel(live)
-	defer stopFetching()
-	defer context.AfterFunc(ctx, stopFetching)()
-
-	var fetchers sync.WaitGroup
 	for topic, assigned := range gen.Assignments {
 		for _, a := range assigned {
 			tp := TopicPartition{Topic: topic, Partition: a.ID}
 			g.partitions[tp] = &partitionState{committed: a.Offset, floor: max(a.Offset, 0)}
 		}
 	}
-	for tp, state := range g.partitions {
-		f := &fetcher{g: g, tp: tp, dialer: dialer, next: state.committed}
+	c.metrics.generations.WithLabelValues(c.cfg.Group).Inc()
+	c.log.Info("joined the consumer group", zap.Int32("generation", gen.ID), zap.Int("partitions", len(g.partitions)))
+	defer g.forgetMetrics()
+	for {
+		err := g.deliver(ctx, live, end, dialer, handle)
+		switch {
+		case ctx.Err() != nil || live.Err() != nil:
+			if err != nil && !errors.Is(err, ErrAgain) && !errors.Is(err, context.Canceled) && !errors.Is(err, ErrGenerationEnded) {
+				return err
+			}
+			return nil
+		case errors.Is(err, ErrAgain):
+			c.metrics.again.WithLabelValues(c.cfg.Group).Inc()
+		case err == nil:
+			return errHandlerStopped
+		default:
+			return err
+		}
+	}
+}
+
+// deliver fetches from the committed offsets on and runs the handler. When it returns,
+// neither does anything any more.
+func (g *generation) deliver(ctx, live context.Context, end context.CancelCauseFunc, dialer *kafka.Dialer, handle Handler) error {
+	g.batches, g.budget = make(chan Batch), semaphore.NewWeighted(g.consumer.cfg.InFlightBytesMax)
+	fetching, stopFetching := context.WithCancel(live)
+	defer stopFetching()
+	defer context.AfterFunc(ctx, stopFetching)()
+	var fetchers sync.WaitGroup
+	for tp, offset := range g.start() {
+		f := &fetcher{g: g, tp: tp, dialer: dialer, next: offset}
 		fetchers.Go(func() { f.run(fetching) })
 	}
 	closed := make(chan struct{})
@@ -108,23 +135,24 @@ func (c *Consumer) serve(ctx context.Context, gen *kafka.Generation, dialer *kaf
 		fetchers.Wait()
 		close(g.batches)
 	}()
-	c.metrics.generations.WithLabelValues(c.cfg.Group).Inc()
-	c.log.Info("joined the consumer group", zap.Int32("generation", gen.ID), zap.Int("partitions", len(g.partitions)))
-	defer g.forgetMetrics()
-
-	err := c.runHandler(ctx, live, end, handle, g)
+	err := g.consumer.runHandler(ctx, live, end, handle, g)
 	stopFetching()
 	<-closed
-	switch {
-	case ctx.Err() != nil || live.Err() != nil:
-		if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, ErrGenerationEnded) {
-			return err
-		}
-		return nil
-	case err == nil:
-		return errHandlerStopped
-	}
 	return err
+}
+
+// start gives where to begin to fetch each partition; negative: at the start of the log.
+func (g *generation) start() Offsets {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out := make(Offsets, len(g.partitions))
+	for tp, state := range g.partitions {
+		out[tp] = state.committed
+		if state.floor > 0 { // what was committed before the log was reset does not count
+			out[tp] = max(state.committed, state.floor)
+		}
+	}
+	return out
 }
 
 // runHandler calls the handler and, once ctx has ended, bounds it.

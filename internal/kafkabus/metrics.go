@@ -89,6 +89,7 @@ type consumerMetrics struct {
 	backward    *prometheus.CounterVec
 	errors      *prometheus.CounterVec
 	generations *prometheus.CounterVec
+	again       *prometheus.CounterVec
 	inFlight    *prometheus.GaugeVec
 }
 
@@ -109,6 +110,7 @@ func newConsumerMetrics(reg prometheus.Registerer) *consumerMetrics {
 		backward:    counter("backward_commits_total", "Commits refused because they would rewind a partition.", "group"),
 		errors:      counter("consumer_errors_total", "Errors by stage (group, dial, fetch, commit); all are retried.", "group", "stage"),
 		generations: counter("generations_total", "Generations of the group that this member took part in.", "group"),
+		again:       counter("delivered_again_total", "Times that what was not committed was read again in the same generation.", "group"),
 		inFlight:    gauge("in_flight_bytes", "Bytes fetched and not yet released.", "group"),
 	}
 }
