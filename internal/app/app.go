@@ -123,9 +123,13 @@ func (a *app) enricher(reload <-chan struct{}) (Part, error) {
 	source.Config, source.Topics = a.cfg.Kafka.Config, []string{kafkabus.TopicEvents}
 	cfg := a.cfg.Enricher.Config
 	cfg.AcceptedDays = a.cfg.Retention.acceptedDays()
-	e := enricher.New(cfg, enricher.Deps{
+	deps := enricher.Deps{
 		Source: kafkabus.NewConsumer(source, log, reg), Store: store, Publisher: producer, Chain: enriching.chain, Guard: guard,
-	}, log, reg)
+	}
+	if store.CanStream() {
+		deps.Stream = func(ctx context.Context, table string) (enricher.Stream, error) { return store.StartInsert(ctx, table) }
+	}
+	e := enricher.New(cfg, deps, log, reg)
 	rejects := a.rejects(store, guard)
 	return Part{Name: "enricher", Run: func(ctx context.Context) error {
 		g, ctx := errgroup.WithContext(ctx)

@@ -18,6 +18,9 @@ import (
 	"partnerpulse/internal/obs"
 )
 
+// lastInsertWait is when the rows that are left, fewer than an insert, are taken for all.
+const lastInsertWait = 15 * time.Second
+
 // tableEvents is where the events go.
 const tableEvents = "events"
 
@@ -76,7 +79,11 @@ func (f InsertFloor) prepare(ctx context.Context, log *zap.Logger) ([][]chstore.
 	kept := &keeper{wanted: f.Events, stop: stop}
 	source := kafkabus.DefaultConsumerConfig("partnerpulse-bench-insert")
 	source.Config, source.Topics = f.Kafka, []string{kafkabus.TopicEvents}
-	e := enricher.New(f.Enricher, enricher.Deps{
+	source.InFlightBytesMax = 2 * f.Enricher.FlushBytesMax
+	cfg := f.Enricher
+	cfg.HoldRowsMax, cfg.HoldBytesMax = cfg.FlushRowsMax, cfg.FlushBytesMax // inserts as large as streamed ones
+	cfg.FlushAgeMax = lastInsertWait
+	e := enricher.New(cfg, enricher.Deps{
 		Source: kafkabus.NewConsumer(source, log, obs.NewRegistry()), Store: kept, Publisher: kept,
 	}, log, obs.NewRegistry())
 	if err := e.Run(ctx); err != nil {

@@ -123,7 +123,8 @@ func (c *cluster) writeConfig(s settings) {
 	fmt.Fprintf(&b, "kafka: {brokers: [%s], partitions: %d}\n", strings.Join(c.broker.addrs(), ", "), partitions)
 	fmt.Fprintf(&b, "clickhouse: {addr: [%q], database: %s}\n", c.storeURL(), firstOf(s.database, database))
 	fmt.Fprintf(&b, "collector: {http: {addr: %q}, spool: {dir: %q}}\n", c.at("collector"), filepath.Join(c.dir, "spool"))
-	fmt.Fprintf(&b, "enricher: {group: %s, session_timeout: %s, heartbeat_interval: 500ms, rebalance_timeout: 10s, retry_max: 2s, rejects: {group: rejects}}\n", group, sessionTimeout)
+	// Little is held, so that many batches are streamed, and smaller ones are not.
+	fmt.Fprintf(&b, "enricher: {group: %s, hold_rows_max: 600, session_timeout: %s, heartbeat_interval: 500ms, rebalance_timeout: 10s, retry_max: 2s, rejects: {group: rejects}}\n", group, sessionTimeout)
 	// Thresholds of the detector are tabulated at every start otherwise, a second each.
 	fmt.Fprintf(&b, "aggregator: {interval: 500ms, takeover_after: %s, retry_max: 2s, settle: 3s, settle_max: 1m, detect: {thresholds: lorden}}\n", sessionTimeout)
 	b.WriteString("tenants:\n")

@@ -52,7 +52,9 @@ func deck(rng *rand.Rand, apache bool) []step {
 		return spec
 	}
 	const soon, late = 100 * time.Millisecond, 1500 * time.Millisecond
-	for _, point := range []string{fault.EnricherInserted, fault.InsertBody, fault.EnricherMarked, fault.CommitSent, fault.EnricherCommitted} {
+	for _, point := range []string{
+		fault.EnricherSent, fault.EnricherInserted, fault.InsertBody, fault.EnricherMarked, fault.CommitSent, fault.EnricherCommitted,
+	} {
 		add(trap, "enricher", nth(point, 5, ""), soon, late)
 	}
 	for _, point := range []string{fault.EnricherInserted, fault.EnricherMarked} {
@@ -109,9 +111,10 @@ func plan(seed uint64, duration time.Duration, kills int, apache bool) []step {
 	var steps []step
 	if duration < time.Minute {
 		all := deck(rng, apache)
-		pick := func(a act, role string) {
+		pick := func(a act, role string, points ...string) {
 			fit := slices.DeleteFunc(slices.Clone(all), func(s step) bool {
-				return s.act != a || s.role != role || frozenBy(s.spec)
+				point, _, _ := strings.Cut(s.spec, ":")
+				return s.act != a || s.role != role || frozenBy(s.spec) || len(points) > 0 && !slices.Contains(points, point)
 			})
 			s := fit[rng.IntN(len(fit))]
 			if s.act == trap {
@@ -120,7 +123,8 @@ func plan(seed uint64, duration time.Duration, kills int, apache bool) []step {
 			}
 			steps = append(steps, s)
 		}
-		pick(trap, "enricher")
+		pick(trap, "enricher", fault.EnricherSent, fault.InsertBody)
+		pick(trap, "enricher", fault.EnricherInserted, fault.EnricherMarked, fault.CommitSent, fault.EnricherCommitted)
 		pick(trap, "aggregator")
 		pick(kill, "store")
 		pick(trap, "collector")

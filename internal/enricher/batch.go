@@ -21,47 +21,64 @@ type dayKey struct {
 
 // refusal is one record that cannot become a row.
 type refusal struct {
-	record  *kafkabus.Record
+	record  kafkabus.Record
 	problem event.Problem
 }
 
-// batch is what is inserted and committed together: the rows of some fetched
-// batches, the refused records among them, and the offsets behind them.
-type batch struct {
+// chunk is memory for rows, which is used again. As long as it is held, their records are
+// there too: whatever becomes of the insert, it can be repeated, row by row if need be.
+type chunk struct {
 	columns columns
 	records []*kafkabus.Record // of each row
-	refused []refusal
-	dirty   map[dayKey]struct{}
-	offsets kafkabus.Offsets
-	fetched []kafkabus.Batch // to release
-	bytes   int64
-	oldest  time.Time // receipt of the oldest event; zero without rows
+	fetched []kafkabus.Batch   // to release
+	bytes   int64              // of what was fetched
+}
+
+// let releases the records; the rows stay.
+func (c *chunk) let() {
+	for i := range c.fetched {
+		c.fetched[i].Release()
+	}
+	c.records, c.fetched = empty(c.records), empty(c.fetched)
+}
+
+// reset empties the chunk.
+func (c *chunk) reset() {
+	c.let()
+	c.columns.reset()
+	c.bytes = 0
+}
+
+// batch is what is inserted and committed together: the rows of one chunk, which is held
+// until it is done, or, streamed, of any number of them; the refused records among them,
+// and the offsets behind them.
+type batch struct {
+	held         bool // must not be streamed
+	streamed     bool // more than a chunk: its records are let go, its rows sent as they come
+	rows         int
+	bytes        int64 // of the records
+	refused      []refusal
+	refusedBytes int64
+	dirty        map[dayKey]struct{}
+	offsets      kafkabus.Offsets
+	oldest       time.Time // receipt of the oldest event; zero without rows
 
 	list      *forgotten.List      // that the first record was held against
 	forgotten []forgotten.EventKey // what must not be stored
-
-	dirtyColumns dirtyColumns
 }
 
 func newBatch() *batch {
 	return &batch{dirty: map[dayKey]struct{}{}, offsets: kafkabus.Offsets{}}
 }
 
-// reset releases what was fetched and empties the batch.
-func (b *batch) reset() {
-	for i := range b.fetched {
-		b.fetched[i].Release()
-	}
-	b.columns.reset()
-	b.records, b.refused, b.fetched = empty(b.records), empty(b.refused), empty(b.fetched)
-	clear(b.dirty)
-	clear(b.offsets)
-	b.bytes, b.oldest = 0, time.Time{}
-	b.list, b.forgotten = nil, b.forgotten[:0]
-}
-
 // isEmpty tells that there is nothing to commit.
-func (b *batch) isEmpty() bool { return len(b.fetched) == 0 }
+func (b *batch) isEmpty() bool { return len(b.offsets) == 0 }
+
+// refuse keeps the record for the rejects topic.
+func (b *batch) refuse(r *kafkabus.Record, problem event.Problem) {
+	b.refused = append(b.refused, refusal{record: *r, problem: problem})
+	b.refusedBytes += int64(len(r.Key) + len(r.Value))
+}
 
 // decoder turns records into rows. It is not safe for concurrent use.
 type decoder struct {
@@ -79,9 +96,9 @@ func newDecoder(chain *enrich.Chain, guard Guard, days int) *decoder {
 	return &decoder{worker: chain.Worker(), extractor: enrich.NewExtractor(), guard: guard, days: days}
 }
 
-// add takes all records of a fetched batch into b. What cannot be decoded or
-// stored joins the refused ones.
-func (d *decoder) add(b *batch, in kafkabus.Batch) {
+// add takes all records of a fetched batch into b, their rows into c. What cannot be
+// decoded or stored joins the refused ones.
+func (d *decoder) add(b *batch, c *chunk, in kafkabus.Batch) {
 	if d.days > 0 {
 		d.oldest = dayOf(time.Now()).AddDate(0, 0, -d.days)
 	}
@@ -89,16 +106,19 @@ func (d *decoder) add(b *batch, in kafkabus.Batch) {
 	if b.isEmpty() {
 		b.list = d.list
 	}
-	b.fetched = append(b.fetched, in)
-	b.bytes += in.Bytes
+	before := c.columns.rows
 	d.worker.Refresh()
 	for i := range in.Records {
 		record := &in.Records[i]
-		if problem := d.row(b, record); problem != nil {
-			b.refused = append(b.refused, refusal{record: record, problem: *problem})
+		if problem := d.row(b, c, record); problem != nil {
+			b.refuse(record, *problem)
 		}
 		b.offsets[kafkabus.TopicPartition{Topic: record.Topic, Partition: record.Partition}] = record.Offset + 1
 	}
+	c.fetched = append(c.fetched, in)
+	c.bytes += in.Bytes
+	b.bytes += in.Bytes
+	b.rows += c.columns.rows - before
 }
 
 // The store's ranges: Date, and DateTime64(3).
@@ -109,7 +129,7 @@ const (
 )
 
 // row appends the record's event, or says why it cannot.
-func (d *decoder) row(b *batch, record *kafkabus.Record) *event.Problem {
+func (d *decoder) row(b *batch, c *chunk, record *kafkabus.Record) *event.Problem {
 	e := &d.event
 	if err := event.DecodeCloudEvent(record.Value, e); err != nil {
 		return &event.Problem{Code: event.CodeUndecodable, Message: err.Error()}
@@ -129,8 +149,8 @@ func (d *decoder) row(b *batch, record *kafkabus.Record) *event.Problem {
 	}
 	fields := d.extractor.Extract(e.Type, e.Data)
 	d.worker.Enrich(e, &fields, &d.enriched)
-	b.columns.append(e, record.Value, &fields, &d.enriched)
-	b.records = append(b.records, record)
+	c.columns.append(e, record.Value, &fields, &d.enriched)
+	c.records = append(c.records, record)
 	b.markDay(e)
 	if b.oldest.IsZero() || e.ReceivedAt.Before(b.oldest) {
 		b.oldest = e.ReceivedAt

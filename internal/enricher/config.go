@@ -15,12 +15,20 @@ import (
 
 // Config tunes the enricher. Zero fields take the defaults.
 type Config struct {
-	// A batch is inserted when it has this many rows (default 50,000) or record
-	// bytes (default 32 MiB), one fetch more or less, or when its first record
-	// has waited this long (default 500 ms) and the insert before is done.
-	FlushRowsMax  int           `yaml:"flush_rows_max"`
-	FlushBytesMax int64         `yaml:"flush_bytes_max"`
-	FlushAgeMax   time.Duration `yaml:"flush_age_max"`
+	// A batch is inserted when it has this many rows (default 250,000) or record bytes
+	// (default 256 MiB), one fetch more or less, or when its first record has waited this
+	// long (default 500 ms), the insert before is done and no more records wait on the log
+	// than are in it. FlushAgeBehindMax (default 10 s) is when it is inserted nevertheless.
+	FlushRowsMax      int           `yaml:"flush_rows_max"`
+	FlushBytesMax     int64         `yaml:"flush_bytes_max"`
+	FlushAgeMax       time.Duration `yaml:"flush_age_max"`
+	FlushAgeBehindMax time.Duration `yaml:"flush_age_behind_max"`
+	// HoldRowsMax and HoldBytesMax (defaults 32,768 and 24 MiB of records) are how much of
+	// a batch is held in memory until it is stored, and the most that is filled ahead of
+	// the store four times over. A batch that grows beyond is sent while it is filled; where
+	// the store cannot do that (its native protocol), it is inserted then.
+	HoldRowsMax  int   `yaml:"hold_rows_max"`
+	HoldBytesMax int64 `yaml:"hold_bytes_max"`
 	// Retries while the store or Kafka is unavailable never end; the pause
 	// between them grows from RetryMin (default 100 ms) to RetryMax (default 10 s).
 	RetryMin time.Duration `yaml:"retry_min"`
@@ -37,14 +45,24 @@ func DefaultConfig() Config { return Config{}.withDefaults() }
 
 func (c Config) withDefaults() Config {
 	if c.FlushRowsMax <= 0 {
-		c.FlushRowsMax = 50_000
+		c.FlushRowsMax = 250_000
 	}
 	if c.FlushBytesMax <= 0 {
-		c.FlushBytesMax = 32 << 20
+		c.FlushBytesMax = 256 << 20
+	}
+	if c.HoldRowsMax <= 0 {
+		c.HoldRowsMax = 32 << 10
+	}
+	if c.HoldBytesMax <= 0 {
+		c.HoldBytesMax = 24 << 20
 	}
 	if c.FlushAgeMax <= 0 {
 		c.FlushAgeMax = 500 * time.Millisecond
 	}
+	if c.FlushAgeBehindMax <= 0 {
+		c.FlushAgeBehindMax = 10 * time.Second
+	}
+	c.FlushAgeBehindMax = max(c.FlushAgeBehindMax, c.FlushAgeMax)
 	if c.RetryMin <= 0 {
 		c.RetryMin = 100 * time.Millisecond
 	}
@@ -76,8 +94,10 @@ type Publisher interface {
 
 // Deps is what the enricher works with.
 type Deps struct {
-	Source    Source        // of kafkabus.TopicEvents
-	Store     Store         // with the tables events and dirty_days
+	Source Source // of kafkabus.TopicEvents
+	Store  Store  // with the tables events and dirty_days
+	// Stream begins an insert into a table of Store; nil: it has no such inserts.
+	Stream    func(ctx context.Context, table string) (Stream, error)
 	Publisher Publisher     // of kafkabus.TopicRejects
 	Chain     *enrich.Chain // nil: enrich.Default
 	Guard     Guard         // nil: nobody is forgotten

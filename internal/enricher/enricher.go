@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -20,8 +19,16 @@ type Enricher struct {
 	log     *zap.Logger
 	metrics *metrics
 	chain   *enrich.Chain
-	free    chan *batch // the two batches: one is filled while the other is flushed
+	free    chan *chunk // one is filled, one is on its way to the store, two may wait
+
+	// Up to which offsets batches are held, and in which generation: see stream.go. Only
+	// one delivery is under way at a time.
+	careful   kafkabus.Offsets
+	carefulIn int32
 }
+
+// chunks is how many there are.
+const chunks = 4
 
 // New makes an enricher; Run starts it.
 func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) *Enricher {
@@ -34,12 +41,18 @@ func New(cfg Config, deps Deps, log *zap.Logger, reg prometheus.Registerer) *Enr
 	}
 	e := &Enricher{
 		cfg: cfg, deps: deps, log: log, metrics: newMetrics(reg),
-		chain: deps.Chain, free: make(chan *batch, 2),
+		chain: deps.Chain, free: make(chan *chunk, chunks),
 	}
-	for range cap(e.free) {
-		e.free <- newBatch()
+	for range chunks {
+		e.free <- new(chunk)
 	}
 	return e
+}
+
+// recycle empties a chunk for its next use.
+func (e *Enricher) recycle(c *chunk) {
+	c.reset()
+	e.free <- c
 }
 
 // Run works until ctx ends, then flushes and commits what was read, within the
@@ -54,85 +67,41 @@ func (e *Enricher) Run(ctx context.Context) error {
 	return nil
 }
 
-// consume works on one generation: this goroutine decodes, another one flushes,
-// so that the batches are flushed in the order in which they were fetched.
+// consume works on one delivery of a generation: this goroutine decodes, another one
+// flushes, so that the batches are flushed in the order in which they were fetched.
 func (e *Enricher) consume(ctx context.Context, g kafkabus.Generation) error {
 	working, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	full := make(chan *batch)
+	full := make(chan part)
 	f := &flusher{Enricher: e, g: g, pending: kafkabus.Offsets{}}
 	var failed error
 	var flushing sync.WaitGroup
 	flushing.Go(func() {
-		for b := range full {
+		defer f.stop()
+		for p := range full {
 			if failed == nil {
-				failed = f.flush(working, b)
+				if failed = f.take(working, p); failed != nil {
+					stop(failed)
+				}
 			}
-			if failed != nil {
-				stop(failed)
-				e.metrics.dropped.Add(float64(b.columns.rows))
-			}
-			b.reset()
-			e.free <- b
-		}
-	})
-	e.fill(working, g, full)
-	close(full)
-	flushing.Wait()
-	if failed != nil && ctx.Err() == nil {
-		return failed
-	}
-	return nil
-}
-
-// fill decodes what is fetched and hands batches over when they are due. It
-// returns when the generation has ended, dropping what it holds, or after
-// handing over everything when fetching has ended.
-func (e *Enricher) fill(ctx context.Context, g kafkabus.Generation, full chan<- *batch) {
-	d := newDecoder(e.chain, e.deps.Guard, e.cfg.AcceptedDays)
-	age := time.NewTimer(e.cfg.FlushAgeMax)
-	defer age.Stop()
-	b := <-e.free
-	aged := false
-	in := g.Batches()
-	for {
-		isFull := b.columns.rows+len(b.refused) >= e.cfg.FlushRowsMax || b.bytes >= e.cfg.FlushBytesMax
-		fetched, handover := in, full
-		if isFull {
-			fetched = nil // the flusher is behind: fetching pauses
-		}
-		if b.isEmpty() || !isFull && !aged && in != nil {
-			handover = nil
-		}
-		if in == nil && b.isEmpty() {
-			e.free <- b
-			return
-		}
-		select {
-		case <-ctx.Done():
-			e.metrics.dropped.Add(float64(b.columns.rows))
-			b.reset()
-			e.free <- b
-			return
-		case records, ok := <-fetched:
-			if !ok {
-				in = nil
+			if p.chunk == nil {
 				continue
 			}
-			if b.isEmpty() {
-				aged = false
-				age.Reset(e.cfg.FlushAgeMax)
+			if failed != nil {
+				e.metrics.dropped.Add(float64(p.chunk.columns.rows))
 			}
-			d.add(b, records)
-		case <-age.C:
-			aged = true
-		case handover <- b:
-			aged = false
-			select {
-			case b = <-e.free:
-			case <-ctx.Done():
-				return
-			}
+			e.recycle(p.chunk)
 		}
+	})
+	filling := &filler{Enricher: e, g: g, decoder: newDecoder(e.chain, e.deps.Guard, e.cfg.AcceptedDays), careful: e.carefully(g)}
+	filling.run(working, full)
+	close(full)
+	flushing.Wait()
+	if failed == nil || ctx.Err() != nil {
+		return nil
 	}
+	if f.broken != nil {
+		e.careful, e.carefulIn = f.broken.offsets, g.ID()
+	}
+	return failed
 }

@@ -181,7 +181,7 @@ func TestBatchesAreFlushedBySizeAndByAge(t *testing.T) {
 	}
 }
 
-// While the store is down the enricher holds two batches and takes no more.
+// While the store is down the enricher holds four batches and takes no more.
 func TestAnUnavailableStorePausesFetching(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, store := newFakeGeneration(), newFakeStore()
@@ -201,8 +201,8 @@ func TestAnUnavailableStorePausesFetching(t *testing.T) {
 			case <-time.After(time.Minute):
 			}
 		}
-		if taken != 2 {
-			t.Errorf("%d batches were taken while the store was down, want 2", taken)
+		if taken != 4 {
+			t.Errorf("%d batches were taken while the store was down, want 4", taken)
 		}
 		if g.committed(0) != 0 {
 			t.Errorf("committed %d while nothing was stored", g.committed(0))
@@ -214,7 +214,7 @@ func TestAnUnavailableStorePausesFetching(t *testing.T) {
 		down = false
 		store.mu.Unlock()
 		finish()
-		if len(store.ids()) != 4 || g.committed(0) != 4 {
+		if len(store.ids()) != 8 || g.committed(0) != 8 {
 			t.Errorf("stored %v, committed %d", store.ids(), g.committed(0))
 		}
 	})
@@ -393,7 +393,7 @@ func TestTheEndOfAGenerationDropsWhatIsHeld(t *testing.T) {
 			t.Errorf("committed %d, stored %v", second.committed(0), store.ids())
 		}
 		if err := testutil.GatherAndCompare(reg, strings.NewReader(`
-			# HELP partnerpulse_enricher_dropped_rows_total Rows given up because their partitions moved; they are delivered again.
+			# HELP partnerpulse_enricher_dropped_rows_total Rows given up because their partitions moved, or an insert before them failed; they are delivered again.
 			# TYPE partnerpulse_enricher_dropped_rows_total counter
 			partnerpulse_enricher_dropped_rows_total 2
 		`), "partnerpulse_enricher_dropped_rows_total"); err != nil {

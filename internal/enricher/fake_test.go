@@ -32,6 +32,9 @@ type fakeStore struct {
 	marks    map[string]uint64 // "tenant/partner day" → marks
 	markedIn time.Time         // hour of the last mark
 	inserts  []int             // rows of each successful insert into events
+	streamed []int             // rows of each successful streamed one
+	streams  int               // that were begun
+	aborted  int
 	calls    int
 }
 
@@ -46,12 +49,34 @@ func (s *fakeStore) InsertColumns(ctx context.Context, table string, cols []chst
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls++
-	n := cols[0].Len()
 	if s.fail != nil {
-		if err := s.fail(table, n); err != nil {
+		if err := s.fail(table, cols[0].Len()); err != nil {
 			return err
 		}
 	}
+	rows, err := rowsOf(cols)
+	if err != nil {
+		return err
+	}
+	if table == "dirty_days" {
+		for _, r := range rows {
+			key := fmt.Sprintf("%s/%s %s", r["tenant"], r["partner_id"], r["day"].(time.Time).Format(time.DateOnly))
+			s.marks[key] += r["marked"].(uint64)
+			s.markedIn = r["hour"].(time.Time)
+		}
+		return nil
+	}
+	if err := s.refused(rows); err != nil {
+		return err
+	}
+	s.keep(rows)
+	s.inserts = append(s.inserts, len(rows))
+	return nil
+}
+
+// rowsOf turns columns into rows by column name.
+func rowsOf(cols []chstore.Column) ([]map[string]any, error) {
+	n := cols[0].Len()
 	for i, c := range cols {
 		if texts, ok := c.Values.(*chstore.Texts); ok {
 			cols[i].Values = texts.Strings()
@@ -63,29 +88,104 @@ func (s *fakeStore) InsertColumns(ctx context.Context, table string, cols []chst
 		for _, c := range cols {
 			values := reflect.ValueOf(c.Values)
 			if values.Len() != n {
-				return fmt.Errorf("column %s has %d values, not %d", c.Name, values.Len(), n)
+				return nil, fmt.Errorf("column %s has %d values, not %d", c.Name, values.Len(), n)
 			}
 			rows[i][c.Name] = values.Index(i).Interface()
 		}
 	}
-	if table == "dirty_days" {
-		for _, r := range rows {
-			key := fmt.Sprintf("%s/%s %s", r["tenant"], r["partner_id"], r["day"].(time.Time).Format(time.DateOnly))
-			s.marks[key] += r["marked"].(uint64)
-			s.markedIn = r["hour"].(time.Time)
-		}
-		return nil
-	}
+	return rows, nil
+}
+
+// refused tells the first row that cannot be stored.
+func (s *fakeStore) refused(rows []map[string]any) error {
 	for _, r := range rows {
 		if s.refuse != nil && s.refuse(r["id"].(string)) {
 			return fmt.Errorf("%w: value of %v", chstore.ErrRefused, r["id"])
 		}
 	}
+	return nil
+}
+
+// keepSome keeps half of the rows, of those that can be stored.
+func (s *fakeStore) keepSome(rows []map[string]any) {
+	for i, r := range rows {
+		if i%2 == 0 && s.refused(rows[i:i+1]) == nil {
+			s.rows[r["id"].(string)] = r
+		}
+	}
+}
+
+func (s *fakeStore) keep(rows []map[string]any) {
 	for _, r := range rows {
 		s.rows[r["id"].(string)] = r
 	}
-	s.inserts = append(s.inserts, n)
+}
+
+// stream is enricher.Deps.Stream.
+func (s *fakeStore) stream(ctx context.Context, table string) (enricher.Stream, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		if err := s.fail("start "+table, 0); err != nil {
+			return nil, err
+		}
+	}
+	s.streams++
+	return &fakeStream{ctx: ctx, store: s}, nil
+}
+
+// fakeStream is an insert under way. Like ClickHouse, it may have stored some of its rows
+// when it fails.
+type fakeStream struct {
+	ctx   context.Context
+	store *fakeStore
+	rows  []map[string]any
+	ended bool
+}
+
+func (i *fakeStream) Append(cols []chstore.Column) error {
+	i.store.mu.Lock()
+	defer i.store.mu.Unlock()
+	rows, err := rowsOf(cols)
+	if err != nil {
+		return err
+	}
+	if i.store.fail != nil {
+		err = i.store.fail("append", len(rows))
+	}
+	if err = errors.Join(err, i.ctx.Err()); err != nil || i.ended {
+		i.store.keepSome(i.rows)
+		return errors.Join(err, errors.New("append failed"))
+	}
+	i.rows = append(i.rows, rows...)
 	return nil
+}
+
+func (i *fakeStream) Close() error {
+	i.store.mu.Lock()
+	defer i.store.mu.Unlock()
+	i.ended = true
+	var err error
+	if i.store.fail != nil {
+		err = i.store.fail("close", len(i.rows))
+	}
+	if err == nil {
+		err = i.store.refused(i.rows)
+	}
+	if err = errors.Join(err, i.ctx.Err()); err != nil {
+		i.store.keepSome(i.rows)
+		return err
+	}
+	i.store.keep(i.rows)
+	i.store.streamed = append(i.store.streamed, len(i.rows))
+	return nil
+}
+
+func (i *fakeStream) Abort() {
+	i.store.mu.Lock()
+	defer i.store.mu.Unlock()
+	i.ended = true
+	i.store.aborted++
 }
 
 func (s *fakeStore) ids() []string {
@@ -144,6 +244,7 @@ func place(partition int, offset int64) string { return fmt.Sprintf("%d@%d", par
 
 // fakeGeneration hands batches over and keeps what is committed.
 type fakeGeneration struct {
+	id       int32
 	batches  chan kafkabus.Batch
 	mu       sync.Mutex
 	offsets  kafkabus.Offsets
@@ -151,10 +252,10 @@ type fakeGeneration struct {
 }
 
 func newFakeGeneration() *fakeGeneration {
-	return &fakeGeneration{batches: make(chan kafkabus.Batch), offsets: kafkabus.Offsets{}}
+	return &fakeGeneration{id: 1, batches: make(chan kafkabus.Batch), offsets: kafkabus.Offsets{}}
 }
 
-func (g *fakeGeneration) ID() int32                      { return 1 }
+func (g *fakeGeneration) ID() int32                      { return g.id }
 func (g *fakeGeneration) Batches() <-chan kafkabus.Batch { return g.batches }
 func (g *fakeGeneration) Commit(offsets kafkabus.Offsets) error {
 	g.mu.Lock()
@@ -187,6 +288,9 @@ func oneGeneration(g kafkabus.Generation) enricher.Source {
 func newEnricher(cfg enricher.Config, source enricher.Source, store enricher.Store, publisher enricher.Publisher) (*enricher.Enricher, *prometheus.Registry) {
 	reg := prometheus.NewRegistry()
 	deps := enricher.Deps{Source: source, Store: store, Publisher: publisher}
+	if fake, ok := store.(*fakeStore); ok {
+		deps.Stream = fake.stream
+	}
 	return enricher.New(cfg, deps, zap.NewNop(), reg), reg
 }
 

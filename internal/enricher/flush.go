@@ -21,27 +21,47 @@ const (
 	tableDirty  = "dirty_days"
 )
 
-// flusher flushes the batches of one generation, in their order.
+// flusher flushes the batches of one delivery, in their order.
 type flusher struct {
 	*Enricher
 	g       kafkabus.Generation
 	pending kafkabus.Offsets // done and not yet committed
+	stream  Stream           // of the batch under way; nil: none is
+	sent    int              // rows, into the stream
+	broken  *batch           // the streamed one that failed
+	dirty   dirtyColumns
 }
 
-// flush makes the batch durable, in the order that keeps the contract: rows,
-// then the marks that make the aggregator look at them, then rejects, then the
-// offsets. Each step is repeated until it succeeds. After an error, the context's
-// in practice, nothing is committed, and nothing after this batch may be.
-func (e *flusher) flush(ctx context.Context, b *batch) error {
-	e.metrics.batchRows.Observe(float64(b.columns.rows))
+// take flushes a part. After an error, the context's or kafkabus.ErrAgain, nothing is
+// committed, and nothing after this part may be.
+func (e *flusher) take(ctx context.Context, p part) error {
+	b := p.batch
+	if !p.streamed {
+		return e.flush(ctx, b, func() error { return e.storeEvents(ctx, b, p.chunk) })
+	}
+	if err := e.send(ctx, p); err != nil {
+		return e.again(ctx, b, err)
+	}
+	if !p.last {
+		return nil
+	}
+	err := e.flush(ctx, b, func() error { return e.closeStream(ctx, b) })
+	if err != nil && ctx.Err() == nil {
+		return e.again(ctx, b, err)
+	}
+	return err
+}
+
+// flush makes the batch durable, in the order that keeps the contract: rows, then the
+// marks that make the aggregator look at them, then rejects, then the offsets. Each step
+// but the rows of a streamed batch is repeated until it succeeds.
+func (e *flusher) flush(ctx context.Context, b *batch, store func() error) error {
+	e.metrics.batchRows.Observe(float64(b.rows))
 	e.metrics.batchBytes.Observe(float64(b.bytes))
-	if err := e.storeEvents(ctx, b); err != nil {
+	if err := store(); err != nil {
 		return err
 	}
 	fault.Point(fault.EnricherInserted)
-	if err := e.keepForgotten(ctx, b); err != nil {
-		return err
-	}
 	if err := e.markDirty(ctx, b); err != nil {
 		return err
 	}
@@ -54,6 +74,14 @@ func (e *flusher) flush(ctx context.Context, b *batch) error {
 	return nil
 }
 
+// stop gives up what is under way.
+func (e *flusher) stop() {
+	if e.stream != nil {
+		e.stream.Abort()
+		e.stream = nil
+	}
+}
+
 // systemicRefusals is how many single rows of one batch may be refused before
 // any row is taken; from there on the fault must be the table's or ours, and
 // refusing every event would only move the log to the rejects topic.
@@ -62,33 +90,40 @@ const systemicRefusals = 32
 // errSystemic is logged and retried.
 var errSystemic = errors.New("the store refuses every row: is its schema the one of this version?")
 
-// storeEvents inserts the rows. Rows that the store refuses for themselves are
-// found by bisection and join the refused ones.
-func (e *Enricher) storeEvents(ctx context.Context, b *batch) error {
-	if b.columns.rows == 0 {
-		return nil
-	}
-	refusedBefore := len(b.refused)
-	stored := 0
-	return e.retry(ctx, "events", func() error {
-		b.refused = b.refused[:refusedBefore]
-		stored = 0
-		if err := e.storeRange(ctx, b, 0, b.columns.rows, &stored, refusedBefore); err != nil {
+// storeEvents inserts the rows of a held batch. Rows that the store refuses for themselves
+// are found by bisection and join the refused ones.
+func (e *Enricher) storeEvents(ctx context.Context, b *batch, c *chunk) error {
+	if b.rows > 0 {
+		refusedBefore := len(b.refused)
+		err := e.retry(ctx, "events", func() error {
+			b.refused = b.refused[:refusedBefore]
+			stored := 0
+			if err := e.storeRange(ctx, b, c, 0, c.columns.rows, &stored, refusedBefore); err != nil {
+				return err
+			}
+			e.stored(b, stored)
+			return nil
+		})
+		if err != nil {
 			return err
 		}
-		e.metrics.events.Add(float64(stored))
-		if stored > 0 {
-			e.metrics.freshness.Observe(max(time.Since(b.oldest).Seconds(), 0))
-		}
-		return nil
-	})
+	}
+	return e.keepForgotten(ctx, b, c)
+}
+
+// stored counts rows that are in the table.
+func (e *Enricher) stored(b *batch, rows int) {
+	e.metrics.events.Add(float64(rows))
+	if rows > 0 {
+		e.metrics.freshness.Observe(max(time.Since(b.oldest).Seconds(), 0))
+	}
 }
 
 // storeRange inserts the rows [low, high), dividing where the data is refused.
 // Its error is worth a repetition of the whole batch.
-func (e *Enricher) storeRange(ctx context.Context, b *batch, low, high int, stored *int, refusedBefore int) error {
+func (e *Enricher) storeRange(ctx context.Context, b *batch, c *chunk, low, high int, stored *int, refusedBefore int) error {
 	start := time.Now()
-	err := e.deps.Store.InsertColumns(ctx, tableEvents, b.columns.list(low, high))
+	err := e.deps.Store.InsertColumns(ctx, tableEvents, c.columns.list(low, high))
 	e.metrics.insert.Observe(time.Since(start).Seconds())
 	switch {
 	case err == nil:
@@ -98,7 +133,7 @@ func (e *Enricher) storeRange(ctx context.Context, b *batch, low, high int, stor
 		return fmt.Errorf("inserting %d events: %w", high-low, err)
 	case high-low == 1:
 		b.refused = append(b.refused, refusal{
-			record: b.records[low], problem: event.Problem{Code: event.CodeUnstorable, Message: err.Error()},
+			record: *c.records[low], problem: event.Problem{Code: event.CodeUnstorable, Message: err.Error()},
 		})
 		if refused := len(b.refused) - refusedBefore; *stored == 0 && refused >= systemicRefusals {
 			return fmt.Errorf("%w: %w", errSystemic, err)
@@ -106,20 +141,20 @@ func (e *Enricher) storeRange(ctx context.Context, b *batch, low, high int, stor
 		return nil
 	}
 	middle := low + (high-low)/2
-	if err := e.storeRange(ctx, b, low, middle, stored, refusedBefore); err != nil {
+	if err := e.storeRange(ctx, b, c, low, middle, stored, refusedBefore); err != nil {
 		return err
 	}
-	return e.storeRange(ctx, b, middle, high, stored, refusedBefore)
+	return e.storeRange(ctx, b, c, middle, high, stored, refusedBefore)
 }
 
 // markDirty marks the days of the batch, each attempt in the hour that it is made
 // in: an hour that is long over may be dropped.
-func (e *Enricher) markDirty(ctx context.Context, b *batch) error {
+func (e *flusher) markDirty(ctx context.Context, b *batch) error {
 	if len(b.dirty) == 0 {
 		return nil
 	}
 	err := e.retry(ctx, "dirty_days", func() error {
-		if err := e.deps.Store.InsertColumns(ctx, tableDirty, b.dirtyColumns.list(b.dirty, time.Now())); err != nil {
+		if err := e.deps.Store.InsertColumns(ctx, tableDirty, e.dirty.list(b.dirty, time.Now())); err != nil {
 			return fmt.Errorf("marking %d days dirty: %w", len(b.dirty), err)
 		}
 		return nil

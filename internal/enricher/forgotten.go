@@ -2,6 +2,7 @@ package enricher
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"partnerpulse/internal/event"
@@ -47,12 +48,18 @@ func (e *Enricher) readForgotten(ctx context.Context) error {
 // is read after the insert, and deletes its rows itself; if it is killed between the
 // two, the batch comes again, finds the rows by their keys and deletes them then. So
 // no order of events lets a row stay, and no clock or waiting is part of it.
-func (e *Enricher) keepForgotten(ctx context.Context, b *batch) error {
+//
+// A streamed batch has no records any more, so c is nil then: when the list has changed it
+// is read again.
+func (e *Enricher) keepForgotten(ctx context.Context, b *batch, c *chunk) error {
 	if err := e.readForgotten(ctx); err != nil {
 		return err
 	}
 	if list := e.deps.Guard.List(); list != b.list {
-		for _, record := range b.records {
+		if c == nil {
+			return errListChanged
+		}
+		for _, record := range c.records {
 			if ev, err := event.UnmarshalCloudEvent(record.Value); err == nil && list.Holds(ev) {
 				b.forget(ev)
 			}
@@ -77,6 +84,8 @@ func (e *Enricher) keepForgotten(ctx context.Context, b *batch) error {
 	e.metrics.forgotten.Add(float64(len(b.forgotten)))
 	return nil
 }
+
+var errListChanged = errors.New("somebody was forgotten meanwhile")
 
 // forget notes an event that must not be stored, or that must be removed again.
 func (b *batch) forget(e *event.Event) {

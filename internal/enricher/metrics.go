@@ -14,6 +14,7 @@ type metrics struct {
 	retries    *prometheus.CounterVec
 	rejects    *prometheus.CounterVec
 	dropped    prometheus.Counter
+	again      prometheus.Counter
 	commits    *prometheus.CounterVec
 	dirtyKeys  prometheus.Counter
 	forgotten  prometheus.Counter
@@ -31,7 +32,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: prefix + "batch_bytes", Help: "Record bytes per flushed batch.", Buckets: prometheus.ExponentialBuckets(1024, 4, 10),
 		}),
 		insert: f.NewHistogram(prometheus.HistogramOpts{
-			Name: prefix + "insert_seconds", Help: "Time of one insert into events, failed ones included.",
+			Name: prefix + "insert_seconds", Help: "Time of one insert into events, failed ones included; of a streamed one, from its last row to the answer.",
 			Buckets: prometheus.ExponentialBuckets(0.002, 2, 15),
 		}),
 		freshness: f.NewHistogram(prometheus.HistogramOpts{
@@ -45,7 +46,10 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Name: prefix + "rejects_total", Help: "Records published to the rejects topic, by code.",
 		}, []string{"code"}),
 		dropped: f.NewCounter(prometheus.CounterOpts{
-			Name: prefix + "dropped_rows_total", Help: "Rows given up because their partitions moved; they are delivered again.",
+			Name: prefix + "dropped_rows_total", Help: "Rows given up because their partitions moved, or an insert before them failed; they are delivered again.",
+		}),
+		again: f.NewCounter(prometheus.CounterOpts{
+			Name: prefix + "streams_failed_total", Help: "Streamed inserts that failed; their events are read again, in batches that are held.",
 		}),
 		commits: f.NewCounterVec(prometheus.CounterOpts{
 			Name: prefix + "commits_total", Help: "Offset commits by result (ok, ended, failed).",

@@ -2,6 +2,7 @@ package enricher_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -23,6 +24,9 @@ type world struct {
 	store      *fakeStore
 	publisher  *fakePublisher
 	violations []string
+
+	generations int32
+	again       int // deliveries that were asked for
 }
 
 func (w *world) id(partition int, offset int64) string {
@@ -58,8 +62,8 @@ func (w *world) commit(offsets kafkabus.Offsets) error {
 	return nil
 }
 
-// run plays one generation: batches of random sizes from the committed offsets,
-// until all is delivered or, for a generation that is cut, some time has passed.
+// run plays one generation: it delivers, as often as it is asked to, until all is done
+// or, for a generation that is cut, some time has passed.
 func (w *world) run(ctx context.Context, handle kafkabus.Handler, cut bool) error {
 	live, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -67,7 +71,23 @@ func (w *world) run(ctx context.Context, handle kafkabus.Handler, cut bool) erro
 		after := time.Duration(rapid.IntRange(0, 5000).Draw(w.t, "generation ends after ms")) * time.Millisecond
 		defer time.AfterFunc(after, func() { end(kafkabus.ErrGenerationEnded) }).Stop()
 	}
+	w.generations++
+	for {
+		err := w.deliver(live, handle)
+		if !errors.Is(err, kafkabus.ErrAgain) {
+			return err
+		}
+		if live.Err() != nil {
+			return nil
+		}
+		w.again++
+	}
+}
+
+// deliver hands over batches of random sizes from the committed offsets on.
+func (w *world) deliver(live context.Context, handle kafkabus.Handler) error {
 	g := newFakeGeneration()
+	g.id = w.generations
 	g.onCommit = func(offsets kafkabus.Offsets) error {
 		if live.Err() != nil {
 			return kafkabus.ErrGenerationEnded
@@ -91,12 +111,16 @@ func (w *world) run(ctx context.Context, handle kafkabus.Handler, cut bool) erro
 		feed = append(feed, fetch(p, next[p], w.logs[p][next[p]:next[p]+n]...))
 		next[p] += n
 	}
+	over := make(chan struct{}) // the handler is
+	defer close(over)
 	go func() {
 		defer close(g.batches)
 		for _, b := range feed {
 			select {
 			case g.batches <- b:
 			case <-live.Done():
+				return
+			case <-over:
 				return
 			}
 		}
@@ -107,19 +131,24 @@ func (w *world) run(ctx context.Context, handle kafkabus.Handler, cut bool) erro
 // For any sequence of batches, failures and rebalances, every offset committed
 // has all earlier records stored or rejected; and in the end everything is.
 func TestNothingIsCommittedBeforeItIsSafe(t *testing.T) {
+	streamed, again := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		var stopped any // rapid ends a case by a panic, which must not leave the bubble's goroutine
 		synctest.Test(t, func(*testing.T) {
 			defer func() { stopped = recover() }()
-			checkNothingIsLost(rt)
+			w := checkNothingIsLost(rt)
+			streamed, again = streamed+len(w.store.streamed), again+w.again
 		})
 		if stopped != nil {
 			panic(stopped)
 		}
 	})
+	if streamed == 0 || again == 0 {
+		t.Errorf("%d batches were streamed, %d deliveries repeated: nothing is shown of those", streamed, again)
+	}
 }
 
-func checkNothingIsLost(t *rapid.T) {
+func checkNothingIsLost(t *rapid.T) *world {
 	w := &world{t: t, bad: map[string]bool{}, store: newFakeStore(), publisher: newFakePublisher()}
 	partitions := rapid.IntRange(1, 3).Draw(t, "partitions")
 	w.logs, w.committed = make([][][]byte, partitions), make([]int64, partitions)
@@ -176,12 +205,16 @@ func checkNothingIsLost(t *rapid.T) {
 		}
 		return w.run(ctx, handle, false)
 	})
-	cfg := enricher.Config{FlushRowsMax: rapid.IntRange(1, 20).Draw(t, "flush rows"), FlushAgeMax: 50 * time.Millisecond}
+	cfg := enricher.Config{
+		FlushRowsMax: rapid.IntRange(1, 40).Draw(t, "flush rows"), HoldRowsMax: rapid.IntRange(1, 12).Draw(t, "hold rows"),
+		FlushAgeMax: 50 * time.Millisecond,
+	}
 	e, _ := newEnricher(cfg, source, w.store, w.publisher)
 	if err := e.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	w.check(t)
+	return w
 }
 
 // check is for the end, when nothing fails any more.

@@ -2,6 +2,7 @@ package kafkabus_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -72,5 +73,34 @@ func TestErrAgainDeliversWhatIsNotCommitted(t *testing.T) {
 	}
 	if n := counter(t, reg, "in_flight_bytes"); n != 0 {
 		t.Errorf("%v bytes are in flight at the end", n)
+	}
+}
+
+// Every batch tells how much of its partition is still to come.
+func TestBatchesTellHowFarBehindTheyAre(t *testing.T) {
+	const records = 3000
+	_, cfg := broker(t, 2)
+	produce(t, producer(t, cfg), 0, records)
+	ends := map[int]int64{} // end of the partition's log, by what each batch said
+	var l ledger
+	var wrong []string
+	c := consumerConfig(cfg)
+	c.FetchBytesMax = 4 << 10
+	stop := run(t, c, prometheus.NewRegistry(), func(_ context.Context, g kafkabus.Generation) error {
+		for b := range g.Batches() {
+			last := b.Records[len(b.Records)-1].Offset
+			if end, known := ends[b.Partition]; known && end != last+1+b.Behind {
+				wrong = append(wrong, fmt.Sprintf("partition %d ends at %d, or %d", b.Partition, end, last+1+b.Behind))
+			}
+			ends[b.Partition] = last + 1 + b.Behind
+			l.add(b)
+			b.Release()
+		}
+		return nil
+	})
+	await(t, "all are received", func() bool { return l.distinct() == records })
+	stop()
+	if len(wrong) > 0 || ends[0]+ends[1] != records {
+		t.Errorf("ends %v: %v", ends, wrong)
 	}
 }

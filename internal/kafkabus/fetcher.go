@@ -195,6 +195,7 @@ func readBatch(conn *kafka.Conn, cfg ConsumerConfig, tp TopicPartition, rows int
 		out.batch.Bytes += int64(len(m.Key) + len(m.Value))
 	}
 	out.next = in.Offset()
+	out.batch.Behind = max(out.high-out.next, 0)
 	if err := in.Close(); err != nil && !errors.Is(err, kafka.RequestTimedOut) {
 		return fetched{}, fmt.Errorf("fetching: %w", err)
 	}

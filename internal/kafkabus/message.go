@@ -27,6 +27,7 @@ type Batch struct {
 	Partition int
 	Records   []Record
 	Bytes     int64 // keys and values
+	Behind    int64 // how many offsets of the partition followed, when this was fetched
 
 	release func()
 }

@@ -1,6 +1,6 @@
 -- What ClickHouse's own Kafka engine reads: the attributes of the CloudEvents on the
 -- topic as columns, and data as the text that it is. Two consumers, one for each core,
--- each with a thread and with blocks as large as the role's batches.
+-- each with a thread and with blocks as large as the role's batches, however long they take.
 CREATE TABLE bench_queue
 (
     id          String,
@@ -41,6 +41,7 @@ SETTINGS
     kafka_thread_per_consumer = 1,
     kafka_max_block_size = {{block_rows}},
     kafka_poll_max_batch_size = {{block_rows}},
+    kafka_flush_interval_ms = 60000,
     input_format_json_read_objects_as_strings = 1,
     input_format_skip_unknown_fields = 1,
     date_time_input_format = 'best_effort'
