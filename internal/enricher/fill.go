@@ -30,7 +30,7 @@ type filler struct {
 	age     *time.Timer
 	ready   []part // for the flusher, in order
 
-	behind map[kafkabus.TopicPartition]int64 // records that are still on the log
+	behind map[kafkabus.TopicPartition]int64 // records that are still on the log, by what the batch has heard
 	lag    int64                             // the sum of behind
 }
 
@@ -68,9 +68,10 @@ func (f *filler) run(ctx context.Context, full chan<- part) {
 			}
 			f.add(records)
 		case <-f.age.C:
-			f.overdue = f.aged
-			f.aged = true
-			f.age.Reset(f.cfg.FlushAgeBehindMax - f.cfg.FlushAgeMax)
+			if f.overdue = f.aged; !f.aged {
+				f.aged = true
+				f.age.Reset(f.cfg.FlushAgeBehindMax - f.cfg.FlushAgeMax)
+			}
 		case handover <- next:
 			f.handed(next)
 		}
@@ -102,8 +103,13 @@ func (f *filler) handed(p part) {
 	f.begin()
 }
 
-// begin starts the next batch.
-func (f *filler) begin() { f.batch, f.aged, f.overdue = newBatch(), false, false }
+// begin starts the next batch. What was behind counts again when it is heard of: else a
+// partition that cannot be fetched would keep all others waiting.
+func (f *filler) begin() {
+	f.batch, f.aged, f.overdue = newBatch(), false, false
+	f.lag = 0
+	clear(f.behind)
+}
 
 // add decodes records. A full chunk is ready: as all of its batch, which then stays as
 // small as that, or as the first of many.

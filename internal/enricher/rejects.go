@@ -35,7 +35,7 @@ type Rejects struct {
 	retries *prometheus.CounterVec
 }
 
-// NewRejects makes one; Run starts it. Of cfg the limits of a batch and the pauses
+// NewRejects makes one; Run starts it. Of cfg what is held, its age and the pauses
 // between retries count.
 func NewRejects(cfg Config, deps RejectsDeps, log *zap.Logger, reg prometheus.Registerer) *Rejects {
 	if deps.Guard == nil {
@@ -90,7 +90,7 @@ func (r *Rejects) consume(ctx context.Context, g kafkabus.Generation) error {
 				age.Reset(r.cfg.FlushAgeMax)
 			}
 			b.add(in, r.deps.Guard.List())
-			due = b.rows.len() >= r.cfg.FlushRowsMax || b.bytes >= r.cfg.FlushBytesMax
+			due = b.rows.len() >= r.cfg.HoldRowsMax || b.bytes >= r.cfg.HoldBytesMax
 		case <-age.C:
 			due = true
 		}

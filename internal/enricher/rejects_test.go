@@ -111,7 +111,7 @@ func TestRejectsThatCannotBeStoredAreNotCommitted(t *testing.T) {
 		}
 	}
 	source := sourceFunc(func(_ context.Context, handle kafkabus.Handler) error { return handle(ctx, g) })
-	r := enricher.NewRejects(enricher.Config{FlushRowsMax: 1, RetryMin: time.Microsecond, RetryMax: time.Millisecond},
+	r := enricher.NewRejects(enricher.Config{HoldRowsMax: 1, RetryMin: time.Microsecond, RetryMax: time.Millisecond},
 		enricher.RejectsDeps{Source: source, Store: store}, zaptest.NewLogger(t), prometheus.NewRegistry())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(t.Context()) }()
@@ -134,7 +134,7 @@ func TestAFailedCommitOfRejectsIsCoveredByTheNext(t *testing.T) {
 		}
 		return nil
 	}
-	r := enricher.NewRejects(enricher.Config{FlushRowsMax: 1}, enricher.RejectsDeps{Source: oneGeneration(g), Store: &rejectStore{}},
+	r := enricher.NewRejects(enricher.Config{HoldRowsMax: 1}, enricher.RejectsDeps{Source: oneGeneration(g), Store: &rejectStore{}},
 		zaptest.NewLogger(t), prometheus.NewRegistry())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(t.Context()) }()

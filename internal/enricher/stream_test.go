@@ -211,6 +211,29 @@ func TestTheEndOfAGenerationGivesTheStreamUp(t *testing.T) {
 	})
 }
 
+// A partition that was behind and gives nothing more does not make others wait.
+func TestAPartitionThatIsSilentKeepsNobodyWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, g := newFakeStore(), newFakeGeneration()
+		finish := start(t, enricher.Config{FlushAgeMax: time.Second, FlushAgeBehindMax: time.Minute}, g, store, newFakePublisher())
+		silent := fetch(0, 0, value(t, sample("silent")))
+		silent.Behind = 1000
+		g.batches <- silent
+		time.Sleep(time.Minute + time.Millisecond) // it has waited for more, for as long as it may
+		for i := range 3 {
+			g.batches <- fetch(1, int64(i), value(t, sample(fmt.Sprint(i))))
+			time.Sleep(time.Second + time.Millisecond)
+			synctest.Wait()
+			store.mu.Lock()
+			if len(store.rows) != i+2 {
+				t.Errorf("%d rows after %d s", len(store.rows), i+1)
+			}
+			store.mu.Unlock()
+		}
+		finish()
+	})
+}
+
 // Without streams, batches end with what is held.
 func TestWithoutStreamsBatchesAreAsLargeAsWhatIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
