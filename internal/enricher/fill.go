@@ -73,7 +73,7 @@ func (f *filler) run(ctx context.Context, full chan<- part) {
 				f.age.Reset(f.cfg.FlushAgeBehindMax - f.cfg.FlushAgeMax)
 			}
 		case handover <- next:
-			f.handed(next)
+			f.handed()
 		}
 	}
 }
@@ -93,8 +93,8 @@ func (f *filler) next(ended bool) (part, bool) {
 	return part{batch: f.batch, chunk: f.chunk, streamed: f.batch.streamed, last: true}, true
 }
 
-// handed notes that the part is the flusher's.
-func (f *filler) handed(p part) {
+// handed notes that the part that next gave is the flusher's.
+func (f *filler) handed() {
 	if len(f.ready) > 0 {
 		f.ready = append(f.ready[:0], f.ready[1:]...)
 		return
