@@ -175,59 +175,88 @@ type scoreAt struct {
 // before the change and on the day, P(alive), the owner, and the newest events.
 func (a *Aggregator) lookUp(ctx context.Context, t *tenant, p chstore.Params, records []alertRecord) error {
 	var asked []*alertRecord
-	var partners []string
-	var before, upTo, change []int32
 	for i := range records {
-		r := &records[i]
-		if r.found && !r.Historical && r.Partner != event.TenantWide {
+		if r := &records[i]; r.found && !r.Historical && r.Partner != event.TenantWide {
 			asked = append(asked, r)
-			partners = append(partners, r.Partner)
-			before, upTo, change = append(before, int32(r.data.ChangeAt)-1), append(upTo, int32(r.Day)), append(change, int32(r.data.ChangeAt))
 		}
 	}
-	if len(asked) == 0 {
-		return nil
+	for piece := range chstore.Pieces(asked, func(r *alertRecord) string { return r.Partner }) {
+		if err := a.lookUpScores(ctx, p, piece); err != nil {
+			return err
+		}
+		if err := a.lookUpAlive(ctx, t, p, piece); err != nil {
+			return err
+		}
+		if err := a.lookUpOwners(ctx, p, piece); err != nil {
+			return err
+		}
+		if err := a.lookUpEvents(ctx, p, piece); err != nil {
+			return err
+		}
 	}
-	if err := a.lookUpScores(ctx, p, asked, partners, before, upTo); err != nil {
-		return err
-	}
-	if err := a.lookUpAlive(ctx, t, p, asked); err != nil {
-		return err
-	}
+	return nil
+}
+
+func (a *Aggregator) lookUpOwners(ctx context.Context, p chstore.Params, asked []*alertRecord) error {
 	var owners []struct {
 		Partner string `ch:"partner_id"`
 		Owner   string `ch:"owner"`
 	}
-	if err := a.deps.Store.Select(ctx, &owners, query("alert_owners"), with(p, chstore.Params{"partners": partners})); err != nil {
+	if err := a.deps.Store.Select(ctx, &owners, query("alert_owners"), with(p, chstore.Params{"partners": partnersOf(asked)})); err != nil {
 		return fmt.Errorf("reading owners: %w", err)
 	}
 	owner := make(map[string]string, len(owners))
 	for _, o := range owners {
 		owner[o.Partner] = o.Owner
 	}
-	var events []struct {
-		Partner string `ch:"partner_id"`
-		Change  int32  `ch:"change"`
-		UpTo    int32  `ch:"up_to"`
-		ID      string `ch:"event_id"`
-	}
-	q := with(p, chstore.Params{"partners": partners, "changes": change, "days": upTo, "events_max": uint64(evidenceEventsMax)})
-	if err := a.deps.Store.Select(ctx, &events, query("alert_events"), q); err != nil {
-		return fmt.Errorf("reading evidence: %w", err)
-	}
 	for _, r := range asked {
-		r.data.Owner, r.data.Evidence.EventIDs = owner[r.Partner], nil
-		for _, e := range events {
-			if e.Partner == r.Partner && e.Change == int32(r.data.ChangeAt) && e.UpTo == int32(r.Day) {
-				r.data.Evidence.EventIDs = append(r.data.Evidence.EventIDs, e.ID)
-			}
-		}
+		r.data.Owner = owner[r.Partner]
 	}
 	return nil
 }
 
-func (a *Aggregator) lookUpScores(ctx context.Context, p chstore.Params, asked []*alertRecord, partners []string, before, upTo []int32) error {
+func (a *Aggregator) lookUpEvents(ctx context.Context, p chstore.Params, asked []*alertRecord) error {
+	type week struct {
+		Partner string `ch:"partner_id"`
+		Change  int32  `ch:"change"`
+		UpTo    int32  `ch:"up_to"`
+	}
+	var rows []struct {
+		week
+		ID string `ch:"event_id"`
+	}
+	change, upTo := make([]int32, len(asked)), make([]int32, len(asked))
+	for i, r := range asked {
+		change[i], upTo[i] = int32(r.data.ChangeAt), int32(r.Day)
+	}
+	q := with(p, chstore.Params{"partners": partnersOf(asked), "changes": change, "days": upTo, "events_max": uint64(evidenceEventsMax)})
+	if err := a.deps.Store.Select(ctx, &rows, query("alert_events"), q); err != nil {
+		return fmt.Errorf("reading evidence: %w", err)
+	}
+	events := make(map[week][]string)
+	for _, e := range rows {
+		events[e.week] = append(events[e.week], e.ID)
+	}
+	for i, r := range asked {
+		r.data.Evidence.EventIDs = events[week{r.Partner, change[i], upTo[i]}]
+	}
+	return nil
+}
+
+func partnersOf(records []*alertRecord) []string {
+	out := make([]string, len(records))
+	for i, r := range records {
+		out[i] = r.Partner
+	}
+	return out
+}
+
+func (a *Aggregator) lookUpScores(ctx context.Context, p chstore.Params, asked []*alertRecord) error {
 	var rows []scoreAt
+	partners, before, upTo := partnersOf(asked), make([]int32, len(asked)), make([]int32, len(asked))
+	for i, r := range asked {
+		before[i], upTo[i] = int32(r.data.ChangeAt)-1, int32(r.Day)
+	}
 	q := with(p, chstore.Params{"partners": slices.Concat(partners, partners), "days": slices.Concat(before, upTo)})
 	if err := a.deps.Store.Select(ctx, &rows, query("alert_scores"), q); err != nil {
 		return fmt.Errorf("reading scores of alerts: %w", err)

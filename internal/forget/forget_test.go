@@ -23,6 +23,7 @@ import (
 	"partnerpulse/internal/enricher"
 	"partnerpulse/internal/event"
 	"partnerpulse/internal/forget"
+	"partnerpulse/internal/forgotten"
 	"partnerpulse/internal/kafkabus"
 	"partnerpulse/internal/secret"
 	"partnerpulse/schemas"
@@ -461,5 +462,26 @@ func TestAPartnerIsForgottenAndDoesNotComeBack(t *testing.T) {
 		if alive && strings.Contains(k, "demo/p-1") {
 			t.Errorf("%q has no tombstone", k)
 		}
+	}
+}
+
+// TestManyRowsOfOnePartnerAreErased: more than one request can name.
+func TestManyRowsOfOnePartnerAreErased(t *testing.T) {
+	s := newStand(t)
+	const rows = 12_000
+	s.must(s.store.Exec(t.Context(), `INSERT INTO events (tenant, partner_id, day, id, time)
+		SELECT 'demo', 'p-1', toDate('2026-03-01') + number % 2, 'an-id-as-long-as-those-of-an-sdk-' || number, toDateTime('2026-03-01') + 86400 * (number % 2)
+		FROM numbers({n:UInt64})`, chstore.Params{"n": uint64(rows + 5)}))
+	keys := make([]forgotten.EventKey, rows)
+	for i := range keys {
+		keys[i] = forgotten.EventKey{Tenant: "demo", PartnerID: "p-1", ID: fmt.Sprintf("an-id-as-long-as-those-of-an-sdk-%d", i), Day: time.Date(2026, 3, 1+i%2, 0, 0, 0, 0, time.UTC)}
+	}
+	s.must(forget.NewGuard(s.store).EraseEvents(t.Context(), keys))
+	var left []struct {
+		N uint64 `ch:"n"`
+	}
+	s.must(s.store.Select(t.Context(), &left, "SELECT count() AS n FROM events", nil))
+	if left[0].N != 5 {
+		t.Errorf("%d rows are left, want 5", left[0].N)
 	}
 }

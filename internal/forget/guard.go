@@ -5,6 +5,8 @@ package forget
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,16 +83,14 @@ func (g *Guard) Refresh(ctx context.Context) error {
 // EraseEvents removes those of the rows that are there.
 func (g *Guard) EraseEvents(ctx context.Context, keys []forgotten.EventKey) error {
 	type owner struct{ tenant, partner string }
-	ids, days := map[owner][]string{}, map[owner][]string{}
+	owned := map[owner][]forgotten.EventKey{}
 	for _, k := range keys {
 		o := owner{k.Tenant, k.PartnerID}
-		ids[o], days[o] = append(ids[o], k.ID), append(days[o], k.Day.Format(time.DateOnly))
+		owned[o] = append(owned[o], k)
 	}
-	const where = "tenant = {tenant:String} AND partner_id = {partner:String} AND has(arrayMap(x -> toDate(x), {days:Array(String)}), day) AND has({ids:Array(String)}, id)"
-	for o := range ids {
-		p := chstore.Params{"tenant": o.tenant, "partner": o.partner, "ids": ids[o], "days": days[o]}
-		for _, table := range []string{"xapi_statements", "events"} {
-			if _, err := erase(ctx, g.store, table, where, p); err != nil {
+	for o, keys := range owned {
+		for piece := range chstore.Pieces(keys, func(k forgotten.EventKey) string { return k.ID }) {
+			if err := g.eraseEventsOf(ctx, o.tenant, o.partner, piece); err != nil {
 				return err
 			}
 		}
@@ -98,10 +98,30 @@ func (g *Guard) EraseEvents(ctx context.Context, keys []forgotten.EventKey) erro
 	return nil
 }
 
+func (g *Guard) eraseEventsOf(ctx context.Context, tenant, partner string, keys []forgotten.EventKey) error {
+	const where = "tenant = {tenant:String} AND partner_id = {partner:String} AND has(arrayMap(x -> toDate(x), {days:Array(String)}), day) AND has({ids:Array(String)}, id)"
+	ids, days := make([]string, len(keys)), make([]string, len(keys))
+	for i, k := range keys {
+		ids[i], days[i] = k.ID, k.Day.Format(time.DateOnly)
+	}
+	slices.Sort(days)
+	p := chstore.Params{"tenant": tenant, "partner": partner, "ids": ids, "days": slices.Compact(days)}
+	for _, table := range []string{"xapi_statements", "events"} {
+		if _, err := erase(ctx, g.store, table, where, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // EraseRejects removes rows of rejects.
 func (g *Guard) EraseRejects(ctx context.Context, ids []uint64) error {
-	_, err := erase(ctx, g.store, "rejects", "has({ids:Array(UInt64)}, id)", chstore.Params{"ids": ids})
-	return err
+	for piece := range chstore.Pieces(ids, func(id uint64) string { return strconv.FormatUint(id, 10) }) {
+		if _, err := erase(ctx, g.store, "rejects", "has({ids:Array(UInt64)}, id)", chstore.Params{"ids": piece}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // erase deletes the rows for which where is true, waits until they are gone from

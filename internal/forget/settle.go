@@ -5,6 +5,7 @@ import (
 	_ "embed" // the statements
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"partnerpulse/internal/chstore"
@@ -103,14 +104,16 @@ func (e *erasure) marks(ctx context.Context) (map[markKey]markState, error) {
 	if len(ours) == 0 {
 		return out, nil
 	}
-	var rows []markState
-	p := chstore.Params{"tenant": e.req.Tenant, "partners": keys(partners), "hour": e.hour.Unix()}
-	if err := e.deps.Store.Select(ctx, &rows, marksSQL, p); err != nil {
-		return nil, fmt.Errorf("reading marks: %w", err)
-	}
-	for _, r := range rows {
-		if ours[dayKey{r.Partner, r.Day.UTC()}] && r.Hour.Unix() == e.hour.Unix() {
-			out[markKey{r.Partner, r.Hour.Unix(), r.Day.Unix()}] = r
+	for piece := range chstore.Pieces(keys(partners), strings.Clone) {
+		var rows []markState
+		p := chstore.Params{"tenant": e.req.Tenant, "partners": piece, "hour": e.hour.Unix()}
+		if err := e.deps.Store.Select(ctx, &rows, marksSQL, p); err != nil {
+			return nil, fmt.Errorf("reading marks: %w", err)
+		}
+		for _, r := range rows {
+			if ours[dayKey{r.Partner, r.Day.UTC()}] && r.Hour.Unix() == e.hour.Unix() {
+				out[markKey{r.Partner, r.Hour.Unix(), r.Day.Unix()}] = r
+			}
 		}
 	}
 	return out, nil

@@ -64,8 +64,19 @@ func parseForm(r *http.Request) (url.Values, error) {
 	if err != nil {
 		return nil, badArgument("malformed URL query: %v", err)
 	}
+	for name, values := range form {
+		for _, value := range values {
+			if len(value) > fieldBytesMax {
+				return nil, &chdb.Exception{Code: 1000, Name: "POCO_EXCEPTION", Message: fmt.Sprintf("HTML Form Exception: Field value too long: %s has %d bytes, more than %d", name, len(value), fieldBytesMax)}
+			}
+		}
+	}
 	return form, nil
 }
+
+// fieldBytesMax is ClickHouse's default of http_max_field_value_size: what works here is
+// to work there.
+const fieldBytesMax = 128 << 10
 
 func parseRequest(r *http.Request, form url.Values) (*request, error) {
 	rq := &request{
