@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"partnerpulse/internal/chstore"
 	"partnerpulse/internal/event"
 	"partnerpulse/internal/fault"
@@ -54,27 +56,25 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 	}
 	if size.Keys > 0 {
 		p = a.rollUpParams(t, p, size)
-		if err := a.rollUp(ctx, t, p, size, h); err != nil {
+		if err := a.gather(ctx, p); err != nil {
 			return Work{}, err
 		}
-		// Before detection, whose priors and rules read segments and trainings.
-		if err := a.rollUpEntities(ctx, p, size); err != nil {
+		// Entities before detection, whose priors and rules read segments and trainings.
+		if err := sideBySide(
+			func() error { return a.rollUp(ctx, t, p, size, h) },
+			func() error { return a.rollUpEntities(ctx, p, size) },
+		); err != nil {
 			return Work{}, err
 		}
 	}
 	now := a.horizon(t)
 	work.Keys, work.More = int(size.Keys), size.Keys < dirty
-	if size.Partners > 0 {
-		if err := a.derive(ctx, t, a.params(t, batch, now), now, &work); err != nil {
-			return work, err
-		}
-		if err := a.obey(ctx, t, a.params(t, batch, now), now, &work); err != nil {
-			return work, err
-		}
-	}
-	// What no score waits for. The keys stay dirty until it is written, so the progress
-	// of the scores, which is recorded by now, leaves none of it out.
-	if err := a.rollUpDays(ctx, p, size); err != nil {
+	if err := sideBySide(
+		func() error { return a.conclude(ctx, t, a.params(t, batch, now), size, now, &work) },
+		// What no score waits for. The keys stay dirty until it is written, so progress of
+		// the scores that is recorded before leaves none of it out.
+		func() error { return a.rollUpDays(ctx, p, size) },
+	); err != nil {
 		return work, err
 	}
 	if err := a.share.Confirm(); err != nil {
@@ -90,6 +90,29 @@ func (a *Aggregator) batch(ctx context.Context, t *tenant, dirty uint64) (work W
 	}
 	work.More = work.More || t.stale || t.days.news || now != t.checked
 	return work, nil
+}
+
+// sideBySide runs steps of a batch that do not read what the others write: ClickHouse
+// plans and sorts much of a statement on one core. It returns when all have ended, with
+// one of their errors, since the work tables are theirs until then.
+func sideBySide(steps ...func() error) error {
+	var g errgroup.Group
+	for _, step := range steps {
+		g.Go(step)
+	}
+	return g.Wait() //nolint:wrapcheck // the steps have said what failed
+}
+
+// conclude brings the scores and alerts of a batch's partners up to date, and does what was
+// commanded about their alerts.
+func (a *Aggregator) conclude(ctx context.Context, t *tenant, p chstore.Params, s size, h horizon, work *Work) error {
+	if s.Partners == 0 {
+		return nil
+	}
+	if err := a.derive(ctx, t, p, h, work); err != nil {
+		return err
+	}
+	return a.obey(ctx, t, p, h, work)
 }
 
 // load reads what is remembered of a tenant, once.
@@ -159,6 +182,23 @@ func (a *Aggregator) rollUpParams(t *tenant, p chstore.Params, s size) chstore.P
 	})
 }
 
+// gather puts the local days that a batch recomputes, and the events that they follow
+// from, into work tables, from which all rollups read them.
+func (a *Aggregator) gather(ctx context.Context, p chstore.Params) error {
+	return a.rollUpBy(ctx, p, "take_days", "take_events")
+}
+
+// rollUpBy executes statements of the roll-up, one after another.
+func (a *Aggregator) rollUpBy(ctx context.Context, p chstore.Params, names ...string) error {
+	for _, name := range names {
+		if err := a.deps.Store.Exec(ctx, query(name), p); err != nil {
+			return fmt.Errorf("rolling up (%s): %w", name, err)
+		}
+		fault.Point(fault.AggregatorRollup)
+	}
+	return nil
+}
+
 // rollUp recomputes what scores rest on: sessions and partner_daily, and what is known of
 // the tenant by them.
 func (a *Aggregator) rollUp(ctx context.Context, t *tenant, p chstore.Params, s size, h horizon) error {
@@ -168,11 +208,8 @@ func (a *Aggregator) rollUp(ctx context.Context, t *tenant, p chstore.Params, s 
 	if s.Low <= t.days.complete {
 		t.days.touch(s.Low, a.deps.Now())
 	}
-	for _, name := range []string{"take_days", "take_events", "sessions", "daily"} {
-		if err := a.deps.Store.Exec(ctx, query(name), p); err != nil {
-			return fmt.Errorf("rolling up (%s): %w", name, err)
-		}
-		fault.Point(fault.AggregatorRollup)
+	if err := a.rollUpBy(ctx, p, "sessions", "daily"); err != nil {
+		return err
 	}
 	if learnt, err := a.checkFeeds(ctx, t, p, s); err != nil || learnt || !t.mayLearn(s) {
 		return err

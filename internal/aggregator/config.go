@@ -13,7 +13,8 @@ import (
 
 // Config holds the settings of the aggregator; start from DefaultConfig.
 type Config struct {
-	// Interval is the pause between ticks while there is nothing to do.
+	// Interval is the pause between ticks while there is nothing to do, and the least time
+	// from the beginning of one to that of the next while there is.
 	Interval time.Duration `yaml:"interval"`
 	// Group is the consumer group that divides the tenants among aggregators.
 	Group string `yaml:"group"`

@@ -18,7 +18,8 @@ var errInjected = errors.New("injected fault")
 // after doing it.
 type faultyStore struct {
 	aggregator.Store
-	failAt int // 1 is the next write; 0: never
+	mu     sync.Mutex // for what follows: some writes go side by side
+	failAt int        // 1 is the next write; 0: never
 	after  bool
 	of     string   // failAt counts only writes of this kind; empty: all
 	seen   []string // kinds of the writes that were asked for
@@ -35,18 +36,25 @@ type faultAt struct {
 func (s *faultyStore) arm(f faultAt) { s.of, s.failAt, s.after = f.kind, f.nth, f.after }
 
 func (s *faultyStore) write(kind string, run func() error) error {
-	s.seen = append(s.seen, kind)
-	if s.failAt == 0 || s.of != "" && s.of != kind {
-		return run()
-	}
-	s.failAt--
-	if s.failAt > 0 {
+	if !s.fails(kind) {
 		return run()
 	}
 	if s.after {
 		return errors.Join(run(), errInjected)
 	}
 	return errInjected
+}
+
+// fails notes a write, and tells whether it is the one that is to fail.
+func (s *faultyStore) fails(kind string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.seen = append(s.seen, kind)
+	if s.failAt == 0 || s.of != "" && s.of != kind {
+		return false
+	}
+	s.failAt--
+	return s.failAt == 0
 }
 
 // varying matches what differs between repetitions of a statement without parameters.

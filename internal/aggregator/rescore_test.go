@@ -241,11 +241,13 @@ func TestRescoreWithinABatch(t *testing.T) {
 		t.Fatalf("the history begins on %s, %s's on %s", tenantFirst, last, latest)
 	}
 	w.send(visit(last, "early", early), visit("p-new", "new", early))
-	w.faulty.failAt, w.faulty.after = 7, true
+	// Rollups are written by the time that it takes its partners, scores not yet.
+	taking := slices.IndexFunc(w.faulty.seen, func(kind string) bool { return strings.Contains(kind, "INSERT INTO agg_partners") })
+	w.faulty.arm(faultAt{kind: w.faulty.seen[taking], nth: 1, after: true})
 	if _, err := w.agg.Tick(t.Context()); !errors.Is(err, errInjected) {
 		t.Fatalf("the batch was not interrupted: %v", err)
 	}
-	w.faulty.failAt = 0
+	w.faulty.arm(faultAt{})
 	if rows := w.dump("(SELECT * FROM partner_daily FINAL WHERE partner_id = 'p-new' AND events > 0)", "day"); len(rows) != 1 {
 		t.Fatalf("the batch was interrupted before it wrote inputs: %v", rows)
 	}
