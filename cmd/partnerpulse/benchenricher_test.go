@@ -82,7 +82,7 @@ func benchParties(t *testing.T, run func(...string) ([]byte, error)) {
 // five million events.
 func benchBacklog(t *testing.T, run func(...string) ([]byte, error)) {
 	const events, inFlightBytes = 120_000, 32 << 20
-	out, err := run("backlog", "--json", "--events", "120000", "--set", "enricher.in_flight_bytes_max=33554432", "--set", "enricher.flush_rows_max=20000")
+	out, err := run("backlog", "--json", "--events", "120000", "--set", "enricher.in_flight_bytes_max=33554432", "--set", "enricher.hold_bytes_max=16777216", "--set", "enricher.flush_rows_max=20000")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,6 +89,15 @@ type EnricherConfig struct {
 	Enrichment EnrichmentConfig `yaml:"enrichment"`
 }
 
+// validate checks what consumer and enricher must agree on. Records in flight that are not
+// enough for a chunk of rows would have each batch of a backlog wait out its age.
+func (c *EnricherConfig) validate() error {
+	if c.HoldBytesMax > c.InFlightBytesMax/2 {
+		return fmt.Errorf("hold_bytes_max %d is more than half of in_flight_bytes_max %d: fetching would pause before a batch is full; lower the first or raise the second", c.HoldBytesMax, c.InFlightBytesMax)
+	}
+	return nil
+}
+
 // rejectsInFlightBytesMax: rejects are few, and the enricher's memory is for events.
 const rejectsInFlightBytesMax = 8 << 20
 
@@ -157,6 +166,7 @@ func (c *Config) Validate() error {
 	add("notifier", c.Notifier.Validate())
 	add("collector.directory", c.Collector.Directory.Validate())
 	enrichment := c.enrichment()
+	add("enricher", c.Enricher.validate())
 	add("enricher.enrichment", enrichment.Validate())
 	add("enricher.enrichment.directory", c.Enricher.Enrichment.Reference.Directory.Validate())
 	add("retention", c.Retention.validate())

@@ -25,6 +25,8 @@ func TestEnrichmentAndRetentionAreCheckedAtTheStart(t *testing.T) {
 		"rules":             {[]string{"enricher.enrichment.internal=[{name: staff, user_domains: [acme.example]}]", "enricher.enrichment.places_file=/x.mmdb"}, ""},
 		"a rule too narrow": {[]string{"enricher.enrichment.internal=[{name: office, ip_prefixes: [192.0.2.1/32]}]"}, "192.0.2.1/32 is longer than /24"},
 		"a short key":       {[]string{"pseudonym_keys.demo=short"}, "pseudonym key of tenant demo has 5 bytes"},
+		"nothing in flight": {[]string{"enricher.in_flight_bytes_max=33554432"}, "enricher: hold_bytes_max 25165824 is more than half of in_flight_bytes_max 33554432"},
+		"half in flight":    {[]string{"enricher.in_flight_bytes_max=33554432", "enricher.hold_bytes_max=16777216"}, ""},
 		"a key":             {[]string{"pseudonym_keys.demo=0123456789abcdef"}, ""},
 	} {
 		cfg := app.DefaultConfig()

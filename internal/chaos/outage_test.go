@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"math/rand/v2"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -75,6 +76,15 @@ func TestClickHouseGone(t *testing.T) {
 		if p.starts != 1 || !p.running() {
 			t.Errorf("%s was started %d times", p.name, p.starts)
 		}
+	}
+	streamed := false
+	for _, p := range c.enrichers {
+		text, err := c.get(c.at(p.name), "/metrics")
+		must(t, err)
+		streamed = streamed || strings.Contains(text, `partnerpulse_clickhouse_statement_seconds_count{kind="insert_stream"`)
+	}
+	if !streamed {
+		t.Error("no insert was streamed, though more was waiting than is held")
 	}
 	if lag == 0 {
 		t.Error("no lag while ClickHouse was gone: was there load?")

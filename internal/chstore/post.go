@@ -1,6 +1,7 @@
 package chstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,7 +124,10 @@ func (p *poster) post(ctx context.Context, target string, body *body) error {
 	return p.do(req)
 }
 
-// do sends a request and reads ClickHouse's answer.
+const exceptionCode = "X-ClickHouse-Exception-Code"
+
+// do sends an INSERT and reads ClickHouse's answer. One that failed after the answer had
+// begun has status 200, and says so further on.
 func (p *poster) do(req *http.Request) error {
 	req.Header.Set("Content-Type", "application/octet-stream")
 	if p.auth.Username != "" {
@@ -140,11 +144,14 @@ func (p *poster) do(req *http.Request) error {
 	if cerr := resp.Body.Close(); err == nil {
 		err = cerr
 	}
-	code := resp.Header.Get("X-ClickHouse-Exception-Code")
+	code := cmp.Or(resp.Header.Get(exceptionCode), resp.Trailer.Get(exceptionCode))
+	message := strings.TrimSpace(string(text))
 	if resp.StatusCode == http.StatusOK && code == "" {
+		if err == nil && message != "" {
+			err = fmt.Errorf("an INSERT is answered by nothing, this one by %q", message)
+		}
 		return err
 	}
-	message := strings.TrimSpace(string(text))
 	number, cerr := strconv.ParseInt(code, 10, 32)
 	if cerr != nil {
 		return fmt.Errorf("status %s: %s", resp.Status, message)

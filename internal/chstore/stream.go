@@ -22,9 +22,9 @@ const (
 	squashBytes = 1 << 30
 )
 
-// Insertion is one INSERT that is sent while its rows come into being, so that neither
-// side's memory must hold it as its sender made it: the client keeps nothing, and
-// ClickHouse writes one part of it. Nothing in it is stored for sure before Close has given
+// Insertion is one INSERT that is sent while its rows come into being. The client keeps
+// nothing of it. ClickHouse collects it, up to the bounds above, and writes one part for
+// each partition of the table. Nothing in it is stored for sure before Close has given
 // nil; after an error some of it may be. It is not safe for concurrent use.
 type Insertion struct {
 	store  *Store
@@ -33,7 +33,7 @@ type Insertion struct {
 	writer *nativeWriter
 	pipe   *io.PipeWriter
 	cancel context.CancelFunc
-	start  time.Time
+	start  time.Time  // of what is observed: of the wait for the answer, if it came to that
 	answer chan error // of the request, once
 	err    error      // why nothing more can be done
 }
@@ -126,11 +126,12 @@ func (i *Insertion) Close() error {
 		return i.err
 	}
 	select {
-	case err := <-i.answer: // before it can have read the end
+	case err := <-i.answer: // before it can have read the end; Append sees nearly all of these
 		i.answer <- err
 		return i.fail(errEarly)
 	default:
 	}
+	i.start = time.Now()
 	_ = i.pipe.Close() // always nil
 	err := i.end()
 	if i.err = errEnded; err != nil {

@@ -34,8 +34,8 @@ type chunk struct {
 	bytes   int64              // of what was fetched
 }
 
-// let releases the records; the rows stay.
-func (c *chunk) let() {
+// releaseRecords lets go of the records, whose memory is fetched into again; the rows stay.
+func (c *chunk) releaseRecords() {
 	for i := range c.fetched {
 		c.fetched[i].Release()
 	}
@@ -44,7 +44,7 @@ func (c *chunk) let() {
 
 // reset empties the chunk.
 func (c *chunk) reset() {
-	c.let()
+	c.releaseRecords()
 	c.columns.reset()
 	c.bytes = 0
 }
@@ -55,6 +55,7 @@ func (c *chunk) reset() {
 type batch struct {
 	held         bool // must not be streamed
 	streamed     bool // more than a chunk: its records are let go, its rows sent as they come
+	records      int
 	rows         int
 	bytes        int64 // of the records
 	refused      []refusal
@@ -73,6 +74,13 @@ func newBatch() *batch {
 
 // isEmpty tells that there is nothing to commit.
 func (b *batch) isEmpty() bool { return len(b.offsets) == 0 }
+
+// daysPerRow is how many days may be marked for each row that may be held.
+const daysPerRow = 2
+
+// kept weighs what stands beside the rows, in rows that may be held: refused records, keys
+// of the forgotten, and days to mark, which are smaller.
+func (b *batch) kept() int { return len(b.refused) + len(b.forgotten) + len(b.dirty)/daysPerRow }
 
 // refuse keeps the record for the rejects topic.
 func (b *batch) refuse(r *kafkabus.Record, problem event.Problem) {
@@ -118,6 +126,7 @@ func (d *decoder) add(b *batch, c *chunk, in kafkabus.Batch) {
 	c.fetched = append(c.fetched, in)
 	c.bytes += in.Bytes
 	b.bytes += in.Bytes
+	b.records += len(in.Records)
 	b.rows += c.columns.rows - before
 }
 

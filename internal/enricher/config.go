@@ -23,10 +23,11 @@ type Config struct {
 	FlushBytesMax     int64         `yaml:"flush_bytes_max"`
 	FlushAgeMax       time.Duration `yaml:"flush_age_max"`
 	FlushAgeBehindMax time.Duration `yaml:"flush_age_behind_max"`
-	// HoldRowsMax and HoldBytesMax (defaults 32,768 and 24 MiB of records) are how much of
-	// a batch is held in memory until it is stored, and the most that is filled ahead of
-	// the store four times over. A batch that grows beyond is sent while it is filled; where
-	// the store cannot do that (its native protocol), it is inserted then.
+	// HoldRowsMax and HoldBytesMax (defaults 32,768 and 24 MiB of records) are how large a
+	// chunk is, of which there are four: a batch of one is held in memory until it is
+	// stored. A batch that grows beyond is sent while it is filled; where the store cannot
+	// do that (its native protocol), it is inserted then. Refused records and the like end
+	// a batch when there are as many.
 	HoldRowsMax  int   `yaml:"hold_rows_max"`
 	HoldBytesMax int64 `yaml:"hold_bytes_max"`
 	// Retries while the store or Kafka is unavailable never end; the pause

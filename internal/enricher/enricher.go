@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
@@ -21,10 +22,12 @@ type Enricher struct {
 	chain   *enrich.Chain
 	free    chan *chunk // one is filled, one is on its way to the store, two may wait
 
-	// Up to which offsets batches are held, and in which generation: see stream.go. Only
-	// one delivery is under way at a time.
+	// Up to which offsets batches are held, and in which generation, and until when: see
+	// stream.go. Only one delivery is under way at a time.
 	careful   kafkabus.Offsets
 	carefulIn int32
+	holdUntil time.Time
+	failures  int // streamed inserts that failed since the last one that did not
 }
 
 // chunks is how many there are.
@@ -93,7 +96,10 @@ func (e *Enricher) consume(ctx context.Context, g kafkabus.Generation) error {
 			e.recycle(p.chunk)
 		}
 	})
-	filling := &filler{Enricher: e, g: g, decoder: newDecoder(e.chain, e.deps.Guard, e.cfg.AcceptedDays), careful: e.carefully(g)}
+	filling := &filler{
+		Enricher: e, g: g, decoder: newDecoder(e.chain, e.deps.Guard, e.cfg.AcceptedDays),
+		careful: e.carefully(g), heldUntil: e.holdUntil,
+	}
 	filling.run(working, full)
 	close(full)
 	flushing.Wait()

@@ -199,6 +199,7 @@ type fakePublisher struct {
 	mu      sync.Mutex
 	fail    func(msgs []kafkabus.Message) error
 	rejects map[string]event.Reject
+	most    int // messages of one call
 }
 
 func newFakePublisher() *fakePublisher { return &fakePublisher{rejects: map[string]event.Reject{}} }
@@ -207,6 +208,7 @@ func (p *fakePublisher) Publish(_ context.Context, msgs ...kafkabus.Message) err
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var err error
+	p.most = max(p.most, len(msgs))
 	if p.fail != nil {
 		err = p.fail(msgs)
 	}

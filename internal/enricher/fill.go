@@ -21,7 +21,9 @@ type filler struct {
 	*Enricher
 	g       kafkabus.Generation
 	decoder *decoder
-	careful kafkabus.Offsets // up to which batches are held; what is passed is deleted
+	// Batches are held up to these offsets, of which what is passed is deleted, and until then.
+	careful   kafkabus.Offsets
+	heldUntil time.Time
 
 	batch   *batch // the one that is filled
 	chunk   *chunk // its last; nil: all are on their way
@@ -86,7 +88,7 @@ func (f *filler) next(ended bool) (part, bool) {
 	if len(f.ready) > 0 {
 		return f.ready[0], true
 	}
-	isDue := ended || f.overdue || f.aged && f.lag <= int64(f.batch.rows)
+	isDue := ended || f.overdue || f.aged && f.lag <= int64(f.batch.records)
 	if f.batch.isEmpty() || !isDue {
 		return part{}, false
 	}
@@ -123,15 +125,17 @@ func (f *filler) add(in kafkabus.Batch) {
 	f.behind[tp] = in.Behind
 	b, c := f.batch, f.chunk
 	f.decoder.add(b, c, in)
-	b.held = b.held || f.deps.Stream == nil || len(f.careful) > 0
+	b.held = b.held || f.deps.Stream == nil || len(f.careful) > 0 || time.Now().Before(f.heldUntil)
 	f.pass(tp, in.Records[len(in.Records)-1].Offset+1)
-	last := b.rows+len(b.refused) >= f.cfg.FlushRowsMax || b.bytes >= f.cfg.FlushBytesMax || b.refusedBytes >= f.cfg.HoldBytesMax
+	// What a batch keeps beside its rows stays until it is committed, streamed or not.
+	last := b.rows >= f.cfg.FlushRowsMax || b.bytes >= f.cfg.FlushBytesMax ||
+		b.kept() >= f.cfg.HoldRowsMax || b.refusedBytes >= f.cfg.HoldBytesMax
 	isFull := c.columns.rows >= f.cfg.HoldRowsMax || c.bytes >= f.cfg.HoldBytesMax
 	if isFull && !last {
 		b.streamed, last = !b.held, b.held
 	}
 	if b.streamed {
-		c.let()
+		c.releaseRecords()
 	}
 	if !isFull && !last {
 		return

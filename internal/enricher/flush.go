@@ -33,21 +33,22 @@ type flusher struct {
 }
 
 // take flushes a part. After an error, the context's or kafkabus.ErrAgain, nothing is
-// committed, and nothing after this part may be.
+// committed, and nothing after this part may be. The batch of a part that is not its last
+// is still the filler's: nothing in it may be looked at.
 func (e *flusher) take(ctx context.Context, p part) error {
 	b := p.batch
 	if !p.streamed {
 		return e.flush(ctx, b, func() error { return e.storeEvents(ctx, b, p.chunk) })
 	}
 	if err := e.send(ctx, p); err != nil {
-		return e.again(ctx, b, err)
+		return e.giveUp(ctx, b, err)
 	}
 	if !p.last {
 		return nil
 	}
 	err := e.flush(ctx, b, func() error { return e.closeStream(ctx, b) })
 	if err != nil && ctx.Err() == nil {
-		return e.again(ctx, b, err)
+		return e.giveUp(ctx, b, err)
 	}
 	return err
 }

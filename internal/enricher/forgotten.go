@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"partnerpulse/internal/event"
 	"partnerpulse/internal/forgotten"
@@ -46,8 +47,10 @@ func (e *Enricher) readForgotten(ctx context.Context) error {
 // erasure first writes its entry and then deletes. An insert that ended before is
 // caught by that deletion. One that ended later sees the entry here, since the list
 // is read after the insert, and deletes its rows itself; if it is killed between the
-// two, the batch comes again, finds the rows by their keys and deletes them then. So
-// no order of events lets a row stay, and no clock or waiting is part of it.
+// two, the batch comes again, finds the rows by their keys and deletes them then. No
+// clock or waiting is part of it. What is left is an insert that the store ends after its
+// sender is gone and the batch has come again: the rows are there until they are erased
+// once more, or until the batch is replayed.
 //
 // A streamed batch has no records any more, so c is nil then: when the list has changed it
 // is read again.
@@ -87,9 +90,12 @@ func (e *Enricher) keepForgotten(ctx context.Context, b *batch, c *chunk) error 
 
 var errListChanged = errors.New("somebody was forgotten meanwhile")
 
-// forget notes an event that must not be stored, or that must be removed again.
+// forget notes an event that must not be stored, or that must be removed again. Its texts
+// are copied: those of an event share the memory of its whole record.
 func (b *batch) forget(e *event.Event) {
-	b.forgotten = append(b.forgotten, forgotten.EventKey{Tenant: e.Tenant, PartnerID: e.PartnerID, ID: e.ID, Day: dayOf(e.Time)})
+	b.forgotten = append(b.forgotten, forgotten.EventKey{
+		Tenant: strings.Clone(e.Tenant), PartnerID: strings.Clone(e.PartnerID), ID: strings.Clone(e.ID), Day: dayOf(e.Time),
+	})
 }
 
 // keepForgotten does for rejects what Enricher.keepForgotten does for events.

@@ -25,6 +25,7 @@ type fakeGuard struct {
 	list   *forgotten.List
 	fails  int // so many calls fail
 	erased []string
+	most   int // events of one call
 }
 
 func (g *fakeGuard) fault() error {
@@ -59,6 +60,7 @@ func (g *fakeGuard) EraseEvents(_ context.Context, keys []forgotten.EventKey) er
 	}
 	g.store.mu.Lock()
 	defer g.store.mu.Unlock()
+	g.most = max(g.most, len(keys))
 	for _, k := range keys {
 		delete(g.store.rows, k.ID)
 		g.erased = append(g.erased, k.ID)

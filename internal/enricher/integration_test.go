@@ -84,6 +84,56 @@ func enriching(t *testing.T, bus kafkabus.Config, store enricher.Store, publishe
 	}
 }
 
+// TestABacklogIsStreamedIntoClickHouse: real inserts, of more rows than are held.
+func TestABacklogIsStreamedIntoClickHouse(t *testing.T) {
+	bus, store := engines(t)
+	producer := kafkabus.NewProducer(kafkabus.ProducerConfig{Config: bus}, zaptest.NewLogger(t), prometheus.NewRegistry())
+	defer func() { _ = producer.Close() }()
+	const events, held = 3000, 100
+	var msgs []kafkabus.Message
+	for i := range events {
+		e := sample(fmt.Sprintf("e%04d", i))
+		e.PartnerID = fmt.Sprintf("p-%d", i%7)
+		msgs = append(msgs, kafkabus.Message{Topic: kafkabus.TopicEvents, Key: []byte(e.Key()), Value: value(t, e)})
+	}
+	if err := producer.Publish(t.Context(), msgs...); err != nil {
+		t.Fatal(err)
+	}
+	consumer := kafkabus.NewConsumer(kafkabus.ConsumerConfig{
+		Config: bus, Group: "backlog", Topics: []string{kafkabus.TopicEvents}, SessionTimeout: 6 * time.Second, FetchBytesMax: 16 << 10,
+	}, zaptest.NewLogger(t), prometheus.NewRegistry())
+	streams := 0
+	deps := enricher.Deps{Source: consumer, Store: store, Publisher: producer, Stream: func(ctx context.Context, table string) (enricher.Stream, error) {
+		streams++
+		return store.StartInsert(ctx, table)
+	}}
+	reg := prometheus.NewRegistry()
+	e := enricher.New(enricher.Config{HoldRowsMax: held, FlushAgeMax: 200 * time.Millisecond}, deps, zaptest.NewLogger(t), reg)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- e.Run(ctx) }()
+	var got []struct {
+		Rows  uint64 `ch:"r"`
+		IDs   uint64 `ch:"i"`
+		Parts uint64 `ch:"p"`
+	}
+	await(t, "all rows are stored", func() bool {
+		got = nil
+		if err := store.Select(t.Context(), &got, "SELECT count() AS r, uniqExact(id) AS i, uniqExact(_part) AS p FROM events", nil); err != nil {
+			t.Fatal(err)
+		}
+		return got[0].IDs == events
+	})
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if streams == 0 || got[0].Rows != events || got[0].Parts > 2*uint64(streams)+1 {
+		t.Errorf("%d streams gave %d rows in %d parts", streams, got[0].Rows, got[0].Parts)
+	}
+	failedStreams(t, reg, 0)
+}
+
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(60 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {

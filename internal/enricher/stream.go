@@ -27,6 +27,8 @@ type Stream interface {
 // read again, and held batch by batch until what failed is passed: that path repeats
 // inserts, finds rows that are refused and knows the records of the forgotten. Rows that
 // the failed insert left behind are the same, and are one with those that come again.
+// Where the store, or a proxy before it, fails one such insert after the other, batches are
+// held for longer and longer, so that little is read twice.
 
 // send sends the rows of a part.
 func (e *flusher) send(ctx context.Context, p part) error {
@@ -54,24 +56,37 @@ func (e *flusher) closeStream(ctx context.Context, b *batch) error {
 		start := time.Now()
 		stream := e.stream
 		e.stream = nil
-		if err := stream.Close(); err != nil {
+		err := stream.Close()
+		e.metrics.insert.Observe(time.Since(start).Seconds())
+		if err != nil {
 			return err
 		}
-		e.metrics.insert.Observe(time.Since(start).Seconds())
 		e.stored(b, e.sent)
+		e.sent, e.failures = 0, 0
 	}
 	return e.keepForgotten(ctx, b, nil)
 }
 
-// again gives a streamed batch up, to have it read again and held. The batch may still be
+// holdFactorMax bounds how long batches are held after failures, in RetryMax.
+const holdFactorMax = 64
+
+// giveUp gives a streamed batch up, to have it read again and held. The batch may still be
 // the filler's: what stands in it is for consume to look at.
-func (e *flusher) again(ctx context.Context, b *batch, err error) error {
+func (e *flusher) giveUp(ctx context.Context, b *batch, err error) error {
 	e.stop()
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	e.broken = b
 	e.metrics.again.Inc()
-	e.log.Warn("a streamed insert failed; its events are read again, in batches that are held", zap.Int("rows", e.sent), zap.Error(err))
+	e.metrics.dropped.Add(float64(e.sent))
+	var hold time.Duration // beyond these events; nothing after a single failure
+	if e.failures > 0 {
+		hold = e.cfg.RetryMax * time.Duration(min(1<<min(e.failures-1, 30), holdFactorMax))
+	}
+	e.failures++
+	e.holdUntil = time.Now().Add(hold)
+	e.log.Warn("a streamed insert failed; its events are read again, in batches that are held",
+		zap.Int("rows", e.sent), zap.Int("failures_in_a_row", e.failures), zap.Duration("hold_for", hold), zap.Error(err))
 	return fmt.Errorf("streaming events: %w: %w", kafkabus.ErrAgain, err)
 }

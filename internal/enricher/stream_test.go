@@ -293,3 +293,62 @@ func TestABatchGrowsWhileMoreIsWaiting(t *testing.T) {
 }
 
 var _ enricher.Stream = (*chstore.Insertion)(nil)
+
+// A store that fails every streamed insert is soon given none, and events are read twice
+// only so often.
+func TestAStoreThatNeverStreamsIsSparedIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFakeStore()
+		store.fail = func(what string, _ int) error {
+			if what == "close" {
+				return errDown
+			}
+			return nil
+		}
+		values, ids := numbered(t, 900)
+		g, _, reg := streaming(t, store, nil, values)
+		if !slices.Equal(store.ids(), ids) || g.committed(0) != 900 {
+			t.Errorf("%d stored, %d committed", len(store.ids()), g.committed(0))
+		}
+		failedStreams(t, reg, 2) // the clock of this test stands still while batches are held
+	})
+}
+
+// What a batch keeps beside its rows, streamed or not, is bounded by what may be held.
+func TestWhatIsKeptBesideRowsEndsABatch(t *testing.T) {
+	const held = 8 // by the configuration of streaming
+	record := func(i int, partner, user string) []byte {
+		e := sample(fmt.Sprintf("e%03d", i))
+		e.PartnerID, e.UserID = partner, user
+		return value(t, e)
+	}
+	for name, nth := range map[string]func(i int) []byte{
+		"refused":   func(int) []byte { return []byte("garbage") },
+		"forgotten": func(i int) []byte { return record(i, "p-0001", "gone") },
+		"days":      func(i int) []byte { return record(i, fmt.Sprintf("p-%04d", i), "u-17") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				values := make([][]byte, 200)
+				for i := range values {
+					values[i] = nth(i)
+				}
+				store, most := newFakeStore(), 0
+				store.fail = func(table string, rows int) error {
+					if table == "dirty_days" {
+						most = max(most, rows)
+					}
+					return nil
+				}
+				guard := &fakeGuard{store: store}
+				guard.forget(t, "gone")
+				g, publisher, _ := streaming(t, store, guard, values)
+				most = max(most, publisher.most, guard.most)
+				// One fetch more or less, and two days may be marked for a row.
+				if most == 0 || most > 2*held+8 || g.committed(0) != 200 {
+					t.Errorf("%d were kept at most, %d committed", most, g.committed(0))
+				}
+			})
+		})
+	}
+}

@@ -26,7 +26,7 @@ const (
 
 	// InsertBody: some of the body of an INSERT into a table of events is on its way.
 	InsertBody = "enricher.insert_body"
-	// EnricherSent: some rows of a streamed INSERT are on their way, more will follow.
+	// EnricherSent: rows of a streamed INSERT are on their way, its end is not.
 	EnricherSent = "enricher.sent"
 	// EnricherInserted: the rows are stored, their days are not marked.
 	EnricherInserted = "enricher.inserted"
