@@ -62,10 +62,17 @@ chaos: deps ## Break everything under load, then compare every row: DURATION=12m
 soak: deps ## Steady load; memory, goroutines and descriptors must not grow: DURATION=30m RATE=1500
 	@$(CHAOS_RUN) -test.run '^TestSoak$$' -soak.duration=$(or $(DURATION),30m) -soak.rate=$(or $(RATE),1500)
 
+bench: deps build ## Measure every part against its floor (about half an hour); BENCH="enricher e2e" for some, OUT=DIR for the reports
+	@mkdir -p $(or $(OUT),bin/bench)
+	@for part in $(or $(BENCH),collector enricher backlog aggregator e2e); do \
+		echo "$$part: $(or $(OUT),bin/bench)/$$part.json"; \
+		bin/partnerpulse bench $$part --json >$(or $(OUT),bin/bench)/$$part.json; \
+	done
+
 compose-check: ## Check docker-compose.yml (needs the docker compose plugin, no engine)
 	@docker compose -f docker-compose.yml config --quiet
 
 clean: ## Remove what was built
 	@rm -rf bin
 
-.PHONY: help run build deps test-deps test race lint fuzz crash chaos soak compose-check clean
+.PHONY: help run build deps test-deps test race lint fuzz crash chaos soak bench compose-check clean
