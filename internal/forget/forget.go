@@ -1,6 +1,7 @@
 package forget
 
 import (
+	"cmp"
 	"context"
 	_ "embed" // the statements
 	"fmt"
@@ -102,10 +103,15 @@ func (e *erasure) identify(ctx context.Context) error {
 		e.params["visitors"] = visitors
 	}
 	const left = "SELECT partner_id, day FROM forget_pending WHERE tenant = {tenant:String} AND hash = {hash:String} UNION DISTINCT SELECT partner_id, day FROM events WHERE "
-	p := with(e.params, "hash", e.hash())
-	if err := e.deps.Store.Select(ctx, &e.days, left+e.where, p); err != nil {
-		return fmt.Errorf("reading the days of events: %w", err)
+	for p := range inPieces(with(e.params, "hash", e.hash())) {
+		var days []dayKey
+		if err := e.deps.Store.Select(ctx, &days, left+e.where, p); err != nil {
+			return fmt.Errorf("reading the days of events: %w", err)
+		}
+		e.days = append(e.days, days...)
 	}
+	slices.SortFunc(e.days, func(a, b dayKey) int { return cmp.Or(strings.Compare(a.Partner, b.Partner), a.Day.Compare(b.Day)) })
+	e.days = slices.CompactFunc(e.days, func(a, b dayKey) bool { return a.Partner == b.Partner && a.Day.Equal(b.Day) })
 	return nil
 }
 
@@ -164,11 +170,15 @@ func (e *erasure) from(ctx context.Context, table, where string, p chstore.Param
 	if e.req.DryRun {
 		do = count
 	}
-	n, err := do(ctx, e.deps.Store, table, where, p)
-	if err != nil {
-		return err
+	rows := uint64(0)
+	for piece := range inPieces(p) {
+		n, err := do(ctx, e.deps.Store, table, where, piece)
+		if err != nil {
+			return err
+		}
+		rows += n
 	}
-	e.report.add(table, n, "")
+	e.report.add(table, rows, "")
 	return nil
 }
 

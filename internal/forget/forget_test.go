@@ -485,3 +485,43 @@ func TestManyRowsOfOnePartnerAreErased(t *testing.T) {
 		t.Errorf("%d rows are left, want 5", left[0].N)
 	}
 }
+
+// TestAUserOfManyIDsIsForgotten: the visitors that became her, and the refused events that
+// name him, are more than a request can name.
+func TestAUserOfManyIDsIsForgotten(t *testing.T) {
+	s := newStand(t)
+	n := chstore.Params{"n": uint64(3500)}
+	const columns = "INSERT INTO events (tenant, partner_id, day, id, time, user_id, anonymous_id) SELECT 'demo', 'p-1', toDate('2026-11-01') + number % 3, "
+	const from = ", toDateTime('2026-11-01') + 86400 * (number % 3), "
+	for _, statement := range []string{
+		columns + "'before-' || number" + from + "'', 'a-visitor-whose-id-is-as-long-as-any-' || number FROM numbers({n:UInt64})",
+		columns + "'after-' || number" + from + "'anna', 'a-visitor-whose-id-is-as-long-as-any-' || number FROM numbers({n:UInt64})",
+		columns + "'other-' || number" + from + "'bert', 'b' FROM numbers(7)",
+		"INSERT INTO rejects (tenant, id, day, rejected_at, original) SELECT 'demo', number, today(), now(), if(number < 9, 'bert', 'carl') FROM numbers({n:UInt64} * 2)",
+	} {
+		s.must(s.store.Exec(t.Context(), statement, n))
+	}
+	erased := map[string]uint64{}
+	for i, user := range []string{"carl", "anna"} {
+		report := s.forget(forget.Request{Tenant: "demo", User: user})
+		if want := 3 * i; report.Days != want {
+			t.Errorf("%d days of %s are marked, want %d", report.Days, user, want)
+		}
+		for _, p := range report.Places {
+			erased[p.Name] += p.Rows
+		}
+	}
+	var left []struct {
+		Events  uint64 `ch:"events"`
+		Rejects uint64 `ch:"rejects"`
+		List    uint64 `ch:"list"`
+	}
+	s.must(s.store.Select(t.Context(), &left, `SELECT (SELECT count() FROM events) AS events, (SELECT count() FROM rejects) AS rejects,
+		(SELECT count() FROM forgotten FINAL) AS list`, nil))
+	if left[0].Events != 7 || left[0].Rejects != 9 || left[0].List != 3502 {
+		t.Errorf("left %+v", left[0])
+	}
+	if erased["events"] != 7000 || erased["rejects"] != 7000-9 {
+		t.Errorf("erased %v", erased)
+	}
+}

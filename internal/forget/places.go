@@ -5,6 +5,7 @@ import (
 	_ "embed" // the statements
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"partnerpulse/internal/chstore"
@@ -27,23 +28,24 @@ func (e *erasure) rejects(ctx context.Context) error {
 	for _, n := range names {
 		spellings = append(spellings, n, url.QueryEscape(n))
 	}
-	var rows []struct {
-		ID       uint64 `ch:"id"`
-		Original string `ch:"original"`
-		Message  string `ch:"message"`
-	}
-	if err := e.deps.Store.Select(ctx, &rows, rejectsSQL, chstore.Params{"tenant": e.req.Tenant, "spellings": spellings}); err != nil {
-		return fmt.Errorf("reading rejects: %w", err)
-	}
 	var ids []uint64
-	for i := range rows {
-		for _, n := range names {
-			if forgotten.Names(rows[i].Original+" "+rows[i].Message, n) {
+	for p := range inPieces(chstore.Params{"tenant": e.req.Tenant, "spellings": spellings}) {
+		var rows []struct {
+			ID       uint64 `ch:"id"`
+			Original string `ch:"original"`
+			Message  string `ch:"message"`
+		}
+		if err := e.deps.Store.Select(ctx, &rows, rejectsSQL, p); err != nil {
+			return fmt.Errorf("reading rejects: %w", err)
+		}
+		for i := range rows {
+			if slices.ContainsFunc(names, func(n string) bool { return forgotten.Names(rows[i].Original+" "+rows[i].Message, n) }) {
 				ids = append(ids, rows[i].ID)
-				break
 			}
 		}
 	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
 	if len(ids) == 0 {
 		e.report.add("rejects", 0, "")
 		return nil

@@ -5,7 +5,6 @@ import (
 	_ "embed" // the statements
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"partnerpulse/internal/chstore"
@@ -104,7 +103,7 @@ func (e *erasure) marks(ctx context.Context) (map[markKey]markState, error) {
 	if len(ours) == 0 {
 		return out, nil
 	}
-	for piece := range chstore.Pieces(keys(partners), strings.Clone) {
+	for piece := range chstore.Pieces(keys(partners), func(s string) string { return s }) {
 		var rows []markState
 		p := chstore.Params{"tenant": e.req.Tenant, "partners": piece, "hour": e.hour.Unix()}
 		if err := e.deps.Store.Select(ctx, &rows, marksSQL, p); err != nil {
