@@ -76,6 +76,44 @@ func TestErrAgainDeliversWhatIsNotCommitted(t *testing.T) {
 	}
 }
 
+// Where nothing was committed yet, all comes again, as often as it is asked for; and who asks
+// when the consumer is being stopped is not called again.
+func TestErrAgainFromTheStartAndAtTheEnd(t *testing.T) {
+	const records, times = 200, 3
+	_, cfg := broker(t, 2)
+	produce(t, producer(t, cfg), 0, records)
+	calls, full := 0, make(chan struct{})
+	var l ledger
+	stop := run(t, consumerConfig(cfg), prometheus.NewRegistry(), func(ctx context.Context, g kafkabus.Generation) error {
+		calls++
+		seen := 0
+		for seen < records {
+			b := <-g.Batches()
+			l.add(b)
+			seen += len(b.Records)
+			b.Release()
+		}
+		if calls == times {
+			close(full)
+			<-ctx.Done()
+		}
+		return kafkabus.ErrAgain
+	})
+	<-full
+	stop()
+	if calls != times {
+		t.Errorf("called %d times, want %d", calls, times)
+	}
+	for value, n := range l.copy() {
+		if n != times {
+			t.Errorf("record %s came %d times, want %d", value, n, times)
+		}
+	}
+	if offsets := groupOffsets(t, cfg); len(offsets) > 0 && (offsets[0] > 0 || offsets[1] > 0) {
+		t.Errorf("committed by nobody: %v", offsets)
+	}
+}
+
 // Every batch tells how much of its partition is still to come.
 func TestBatchesTellHowFarBehindTheyAre(t *testing.T) {
 	const records = 3000
