@@ -216,6 +216,16 @@ func TestAnAnswerBeforeTheEndIsNone(t *testing.T) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			panic(http.ErrAbortHandler)
 		},
+		"yes, and then an exception": func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			_, _ = io.WriteString(w, "Code: 241. DB::Exception: Memory limit exceeded")
+		},
+		"yes, and an exception at the end": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Trailer", "X-ClickHouse-Exception-Code")
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusOK)
+			w.Header().Set("X-ClickHouse-Exception-Code", "241")
+		},
 		"never answers, bounded": func(http.ResponseWriter, *http.Request) { <-over },
 	} {
 		t.Run(name, func(t *testing.T) {
