@@ -16,8 +16,12 @@ import (
 )
 
 // track sends n events whose course ids start with name.
-func track(name string, n int) chromedp.Action[chromedp.Void] {
-	return run(fmt.Sprintf(`for (let i = 0; i < %d; i++) partnerpulse.track("training.started", {course_id: %q + i})`, n, name))
+func track(name string, n int) chromedp.Action[chromedp.Void] { return run(tracking(name, n)) }
+
+// tracking is the script of track, for tests in which the page must do something else
+// before a timer of its own can run.
+func tracking(name string, n int) string {
+	return fmt.Sprintf(`for (let i = 0; i < %d; i++) partnerpulse.track("training.started", {course_id: %q + i});`, n, name)
 }
 
 // courses gives the course ids of training.started with the times each arrived.
@@ -90,16 +94,18 @@ func stored(ctx context.Context, t *testing.T) int {
 
 func testRejected(t *testing.T, ctx context.Context) {
 	c := newCollector(t)
-	site := newSite(t, c, map[string]string{"/": "TRACKER data-flush-ms=500\n<script>reports = []; partnerpulse.on((what, events) => reports.push([what, events.length]))</script>"})
+	site := newSite(t, c, map[string]string{"/": "TRACKER data-flush-ms=600000\n<script>reports = []; partnerpulse.on((what, events) => reports.push([what, events.length]))</script>"})
 	c.behave(func(n int) (int, string, string) {
 		if n == 0 {
 			return http.StatusBadRequest, "", `{"accepted":0,"rejected":4,"errors":[{"index":0,"code":"schema","pointer":"/data","message":"no"}]}`
 		}
 		return 0, "", ""
 	}, 0)
-	do(ctx, t, chromedp.Navigate(site.URL), track("bad", 3))
+	do(ctx, t, chromedp.Navigate(site.URL))
+	waitFor(ctx, t, `reports.some((r) => r[0] === "queued" && r[1] === 1)`) // page.viewed
+	do(ctx, t, run(tracking("bad", 3)+"partnerpulse.flush()"))
 	waitFor(ctx, t, `reports.some((r) => r[0] === "rejected" && r[1] === 4)`)
-	do(ctx, t, track("good", 2))
+	do(ctx, t, run(tracking("good", 2)+"partnerpulse.flush()"))
 	eventually(t, "the next events", func() bool { return len(courses(c)) == 2 })
 	wantCourses(t, c, "good", 2)
 	eventually(t, "an empty queue", func() bool { return stored(ctx, t) == 0 })
@@ -213,8 +219,9 @@ func testConsent(t *testing.T, ctx context.Context) {
 	eventually(t, "the views after consent", func() bool { return len(c.of(event.PageViewed)) == 1 && len(c.of(event.ContentViewed)) == 1 })
 	do(ctx, t, chromedp.Navigate(site.URL+"/off"))
 	eventually(t, "the second page", func() bool { return len(c.of(event.PageViewed)) == 2 })
-	do(ctx, t, track("pending", 3), run(`partnerpulse.consent(false)`))
+	eventually(t, "an empty queue", func() bool { return stored(ctx, t) == 0 })
 	requests := len(c.seen())
+	do(ctx, t, run(tracking("pending", 3)+"partnerpulse.consent(false)"))
 	do(ctx, t, track("after", 2), chromedp.Navigate(site.URL+"/off"), track("later", 1), chromedp.Sleep(time.Second))
 	if all := courses(c); len(all) != 0 || len(c.of(event.PageViewed)) != 2 {
 		t.Errorf("sent against the person's will: %v", all)
