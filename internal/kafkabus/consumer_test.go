@@ -191,25 +191,6 @@ func TestMemberWithoutPartitionsTakesOver(t *testing.T) {
 	stop2()
 }
 
-// A consumer may be there before its topic.
-func TestTopicMayComeLater(t *testing.T) {
-	_, cfg := broker(t, 1)
-	late := consumerConfig(cfg)
-	late.Topics = []string{"late"}
-	reg := prometheus.NewRegistry()
-	var l ledger
-	stop := run(t, late, reg, l.take)
-	await(t, "it waits", func() bool { return counter(t, reg, "generations_total") > 0 })
-	if err := kafkabus.EnsureTopics(t.Context(), cfg, []kafkabus.TopicSpec{{Name: "late", Partitions: 2}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := producer(t, cfg).Publish(t.Context(), kafkabus.Message{Topic: "late", Value: []byte("x")}); err != nil {
-		t.Fatal(err)
-	}
-	await(t, "the record", func() bool { return l.distinct() == 1 })
-	stop()
-}
-
 // A handler that is late with its commit, after the partitions moved, must not
 // rewind the group: the fault that made us avoid kafka.Reader.
 func TestLateCommitCannotRewind(t *testing.T) {

@@ -5,5 +5,7 @@
 // The consumer is built on kafka.ConsumerGroup and kafka.Generation, not on
 // kafka.Reader: Reader commits on whatever generation is current, so a late
 // commit after a rebalance can rewind a group. Here an offset is committed on
-// the generation that fetched the record, or not at all.
+// the generation that fetched the record, or not at all. The partitions are watched here
+// too: kafka-go's watch compares two looks of its own, neither of them the one by which
+// the partitions were given out, so that it can miss a topic for ever.
 package kafkabus

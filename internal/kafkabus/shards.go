@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"math/rand/v2"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/segmentio/kafka-go"
@@ -42,47 +40,7 @@ func NewShards(cfg ConsumerConfig, log *zap.Logger, reg prometheus.Registerer) *
 // good order, shards go to others only then. When work returns before, the member
 // waits for the next generation; an error of work ends Run.
 func (s *Shards) Run(ctx context.Context, work func(ctx context.Context, share Share) error) error {
-	c := s.consumer
-	dialer, err := c.cfg.dialer()
-	if err != nil {
-		return fmt.Errorf("joining group %s: %w", c.cfg.Group, err)
-	}
-	connections := newConnTracker()
-	dialer.DialFunc = connections.dial
-	group, err := kafka.NewConsumerGroup(kafka.ConsumerGroupConfig{
-		ID: c.cfg.Group, Brokers: c.cfg.Brokers, Topics: c.cfg.Topics, Dialer: dialer,
-		HeartbeatInterval: c.cfg.HeartbeatInterval, SessionTimeout: c.cfg.SessionTimeout,
-		RebalanceTimeout: c.cfg.RebalanceTimeout, JoinGroupBackoff: rejoinBackoff, Timeout: coordinatorTimeout,
-		WatchPartitionChanges: true, StartOffset: kafka.FirstOffset, Logger: nil, ErrorLogger: debugLogger(c.log),
-	})
-	if err != nil {
-		return fmt.Errorf("joining group %s: %w: %w", c.cfg.Group, ErrConfig, err)
-	}
-	defer leave(group, connections)
-	failures := 0
-	for {
-		gen, err := group.Next(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			failures++
-			c.reportGroupError(err, failures)
-			sleep(ctx, c.joinPause(err, failures, rand.Float64()))
-			continue
-		}
-		failures = 0
-		began := time.Now()
-		if err := s.serve(ctx, gen, work); err != nil {
-			return fmt.Errorf("working for group %s: %w", c.cfg.Group, err)
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		if rest := generationTimeMin - time.Since(began); rest > 0 {
-			sleep(ctx, rest)
-		}
-	}
+	return s.consumer.takePart(ctx, func(gen *kafka.Generation) error { return s.serve(ctx, gen, work) })
 }
 
 // serve runs work for one generation.
