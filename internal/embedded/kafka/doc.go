@@ -11,6 +11,12 @@
 // only) and no second process on the same directory. All requests go through
 // one goroutine. Group membership is not kept: members join again.
 //
+// Groups: kfake begins the session of a member when it has sent the answer to its
+// join. When the connection is gone by then (the client was killed while its join
+// waited), the session never begins and so never ends: the member keeps its
+// partitions, and nobody reads them, until another member happens to join. This
+// package sends such a member the one heartbeat that lets its session end.
+//
 // Retention: kfake deletes by age only on a timer that starts when a topic is
 // created or altered, not after a restart, and it would delete a partition's
 // last batch too, after which a restart numbers the partition from 0 again

@@ -10,11 +10,14 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 	"go.uber.org/zap/zaptest"
 
 	"partnerpulse/internal/kafkabus"
@@ -330,5 +333,81 @@ func TestRetentionIsRestoredAtTheStart(t *testing.T) {
 	}
 	if _, err := os.Stat(saved); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the saved file is still there: %v", err)
+	}
+}
+
+// A member that is killed while its join waits must not keep its partitions for ever.
+// Several groups: kfake gives such a member a session or none by chance.
+func TestMemberKilledWhileItsJoinWaits(t *testing.T) {
+	s, bus, _ := serve(t, Config{Addr: "127.0.0.1:0", DataDir: t.TempDir(), NoSync: true})
+	ensure(t, bus)
+	var groups sync.WaitGroup
+	defer groups.Wait()
+	for i := range 6 {
+		groups.Go(func() { memberKilledWhileItsJoinWaits(t, s, bus, fmt.Sprintf("group-%d", i)) })
+	}
+}
+
+func memberKilledWhileItsJoinWaits(t *testing.T, s *Server, bus kafkabus.Config, group string) {
+	cfg := kafkabus.DefaultConsumerConfig(group)
+	cfg.Config, cfg.Topics = bus, []string{kafkabus.TopicEvents}
+	cfg.SessionTimeout, cfg.HeartbeatInterval = 6*time.Second, 2*time.Second
+	ctx, cancel := context.WithCancel(t.Context())
+	var generations atomic.Int64
+	ended := make(chan error, 1)
+	go func() {
+		ended <- kafkabus.NewConsumer(cfg, zaptest.NewLogger(t), prometheus.NewRegistry()).Run(ctx, func(_ context.Context, g kafkabus.Generation) error {
+			generations.Add(1)
+			for b := range g.Batches() {
+				b.Release()
+			}
+			return nil
+		})
+	}()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	await(t, group+": the first member has joined", func() bool { return generations.Load() == 1 })
+	// In these versions a first join waits at once, as kafka-go's does.
+	killed, err := kgo.NewClient(kgo.SeedBrokers(bus.Brokers...), kgo.MaxVersions(kversion.V0_11_0()))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	joining, kill := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer kill()
+	if _, err := joinRequest(group, kafkabus.TopicEvents).RequestWith(joining, killed); err == nil {
+		t.Log(group, "answered the join at once: its member has a session in any case")
+	}
+	killed.Close()
+	await(t, group+": a generation with the dead member", func() bool { return generations.Load() >= 2 })
+	await(t, group+": all partitions back at the member that lives", func() bool {
+		members := s.cluster.GroupInfo(group).Members
+		return len(members) == 1 && len(members[0].Assignment[kafkabus.TopicEvents]) == 2
+	})
+}
+
+func joinRequest(group, topic string) *kmsg.JoinGroupRequest {
+	subscription := kmsg.NewConsumerMemberMetadata()
+	subscription.Topics = []string{topic}
+	protocol := kmsg.NewJoinGroupRequestProtocol()
+	protocol.Name, protocol.Metadata = "range", subscription.AppendTo(nil)
+	r := kmsg.NewPtrJoinGroupRequest()
+	r.Group, r.ProtocolType, r.Protocols = group, "consumer", []kmsg.JoinGroupRequestProtocol{protocol}
+	r.SessionTimeoutMillis, r.RebalanceTimeoutMillis = 6000, 20000
+	return r
+}
+
+// await polls until ok, or lets the test fail after a generous time.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(90 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Errorf("never happened: %s", what)
+			return
+		}
 	}
 }
