@@ -15,7 +15,9 @@
 // join. When the connection is gone by then (the client was killed while its join
 // waited), the session never begins and so never ends: the member keeps its
 // partitions, and nobody reads them, until another member happens to join. This
-// package sends such a member the one heartbeat that lets its session end.
+// package sends such a member the one heartbeat that lets its session end. What it
+// cannot help: kfake lets sessions run on while members wait to join again, so a
+// rebalance that takes longer than a session loses them, and they join once more.
 //
 // Retention: kfake deletes by age only on a timer that starts when a topic is
 // created or altered, not after a restart, and it would delete a partition's
