@@ -14,8 +14,7 @@ import (
 )
 
 // partitionWatchInterval is how often the leader of a group looks whether its topics have
-// the partitions that it gave out. It is more than layoutAge, so that the first look
-// is newer than the assignment.
+// the partitions that it gave out. What it sees is at most layoutAge old, which is less.
 const partitionWatchInterval = 5 * time.Second
 
 // countingBalancer assigns partitions as kafka.RangeGroupBalancer does, and remembers how

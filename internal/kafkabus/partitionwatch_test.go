@@ -11,45 +11,45 @@ import (
 	"partnerpulse/internal/kafkabus"
 )
 
+// lateTopic is created when its consumer is there already.
+var lateTopic = []kafkabus.TopicSpec{{Name: "late", Partitions: 2}}
+
 // A consumer may be there before its topic.
 func TestTopicMayComeLater(t *testing.T) {
 	_, cfg := broker(t, 1)
-	late := consumerConfig(cfg)
-	late.Topics = []string{"late"}
-	reg := prometheus.NewRegistry()
-	var l ledger
-	stop := run(t, late, reg, l.take)
-	await(t, "it waits", func() bool { return counter(t, reg, "generations_total") > 0 })
-	if err := kafkabus.EnsureTopics(t.Context(), cfg, []kafkabus.TopicSpec{{Name: "late", Partitions: 2}}); err != nil {
-		t.Fatal(err)
-	}
-	if err := producer(t, cfg).Publish(t.Context(), kafkabus.Message{Topic: "late", Value: []byte("x")}); err != nil {
-		t.Fatal(err)
-	}
-	await(t, "the record", func() bool { return l.distinct() == 1 })
-	stop()
+	consumesLateTopic(t, cfg, func() {
+		if err := kafkabus.EnsureTopics(t.Context(), cfg, lateTopic); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 // The topic comes when the leader has just found that there is none, and before anybody
 // looks again: nobody can tell from what is there later that something changed.
 func TestTopicComesBehindTheAssignment(t *testing.T) {
 	cluster, cfg := broker(t, 1)
-	specs := []kafkabus.TopicSpec{{Name: "late", Partitions: 2}}
 	cluster.ControlKey(int16(kmsg.SyncGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.SleepControl(func() {
-			if err := kafkabus.EnsureTopics(t.Context(), cfg, specs); err != nil {
+			if err := kafkabus.EnsureTopics(t.Context(), cfg, lateTopic); err != nil {
 				t.Error(err)
 			}
 		})
 		return nil, nil, false
 	})
+	consumesLateTopic(t, cfg, func() {}) // it was created while the consumer joined
+}
+
+// consumesLateTopic starts a consumer, lets the topic come and wants its record consumed.
+func consumesLateTopic(t *testing.T, cfg kafkabus.Config, create func()) {
+	t.Helper()
 	late := consumerConfig(cfg)
-	late.Topics = []string{"late"}
+	late.Topics = []string{lateTopic[0].Name}
 	reg := prometheus.NewRegistry()
 	var l ledger
 	stop := run(t, late, reg, l.take)
 	await(t, "it waits", func() bool { return counter(t, reg, "generations_total") > 0 })
-	if err := producer(t, cfg).Publish(t.Context(), kafkabus.Message{Topic: "late", Value: []byte("x")}); err != nil {
+	create()
+	if err := producer(t, cfg).Publish(t.Context(), kafkabus.Message{Topic: lateTopic[0].Name, Value: []byte("x")}); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "the record", func() bool { return l.distinct() == 1 })

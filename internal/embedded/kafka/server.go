@@ -102,7 +102,7 @@ func (s *Server) Run(ctx context.Context) error {
 	close(s.ready)
 	s.log.Info("embedded Kafka broker is ready", zap.String("addr", addr), zap.String("data_dir", s.cfg.DataDir))
 	var watching sync.WaitGroup
-	watching.Go(func() { (&sessions{cluster: cluster, addr: addr, log: s.log}).run(ctx) })
+	watching.Go(func() { newSessions(cluster, addr, s.log).run(ctx) })
 	cleaner.run(ctx)
 	watching.Wait()
 	return nil

@@ -24,13 +24,17 @@ type sessions struct {
 	cluster *kfake.Cluster
 	addr    string
 	log     *zap.Logger
-	groups  map[string]map[string]*memberSession
+	groups  map[string]map[string]*memberSession // by group and member; look keeps it
 }
 
 // memberSession is what is known of one member.
 type memberSession struct {
 	joined int32 // the group's generation while the member's first join was not answered yet
 	begun  int32 // generation of the heartbeat sent for it
+}
+
+func newSessions(cluster *kfake.Cluster, addr string, log *zap.Logger) *sessions {
+	return &sessions{cluster: cluster, addr: addr, log: log, groups: make(map[string]map[string]*memberSession)}
 }
 
 // run looks at the groups until ctx ends.
@@ -41,7 +45,6 @@ func (s *sessions) run(ctx context.Context) {
 		return
 	}
 	defer client.Close()
-	s.groups = make(map[string]map[string]*memberSession)
 	ticker := time.NewTicker(sessionInterval)
 	defer ticker.Stop()
 	for {
@@ -77,6 +80,7 @@ func (s *sessions) look(ctx context.Context, client *kgo.Client) error {
 			if _, err := request.RequestWith(ctx, client); err != nil {
 				return fmt.Errorf("beginning the session of %s in group %s: %w", m.MemberID, info.Group, err)
 			}
+			s.groups[info.Group][m.MemberID].begun = info.Epoch
 		}
 	}
 	return nil
@@ -98,10 +102,12 @@ func (s *sessions) answered(info *kfake.GroupInfo) []kfake.GroupMember {
 		}
 		now[m.MemberID] = known
 		if known.joined < info.Epoch && known.begun < info.Epoch {
-			known.begun = info.Epoch
 			out = append(out, m)
 		}
 	}
 	s.groups[info.Group] = now
+	if len(now) == 0 {
+		delete(s.groups, info.Group)
+	}
 	return out
 }
